@@ -1,0 +1,232 @@
+#include "model/ddsketch.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <limits>
+
+namespace freshet {
+namespace {
+
+constexpr double kZeroBelow = 1e-9;
+constexpr double kLogGamma = 0.020000666706669435;  // ln(1.01 / 0.99)
+constexpr double kBucketsPerLog = 1 / kLogGamma;
+constexpr char kVersion = 1;
+
+// The bucket of a magnitude x is ceil(log_gamma(x)); its level is that less the bucket of 1e-9, plus 1, so that
+// levels run from 1 to kTopLevel, the bucket of the largest double. A key is kZeroKey plus or minus the level.
+constexpr int kLevelOfOne = 1037;
+constexpr std::uint32_t kTopLevel = 36525;
+constexpr std::uint32_t kZeroKey = 1u << 16;
+constexpr std::uint32_t kSpan = DDSketch::kBucketsPerSign - 1;
+constexpr int kCountBits = 47;
+constexpr std::size_t kMostBuckets = 2 * DDSketch::kBucketsPerSign + 1;
+
+constexpr std::uint32_t key_of(std::uint64_t word) { return static_cast<std::uint32_t>(word >> kCountBits); }
+constexpr std::uint64_t count_of(std::uint64_t word) { return word & DDSketch::kMaxBucketCount; }
+constexpr std::uint64_t word_of(std::uint32_t key, std::uint64_t count) {
+    return std::uint64_t{key} << kCountBits | count;
+}
+
+// Saturating, and so still independent of order.
+void increase(std::uint64_t& word, std::uint64_t count) {
+    word += std::min(count, DDSketch::kMaxBucketCount - count_of(word));
+}
+
+std::uint32_t key_for(double x) {
+    const double magnitude = std::fabs(x);
+    if (magnitude < kZeroBelow) return kZeroKey;
+    const int bucket = static_cast<int>(std::ceil(std::log(magnitude) * kBucketsPerLog));
+    const auto level = static_cast<std::uint32_t>(bucket + kLevelOfOne);
+    return x < 0 ? kZeroKey - level : kZeroKey + level;
+}
+
+// The value with equal relative distance to both ends of the bucket (gamma^(b-1), gamma^b]:
+// 2 gamma^b / (gamma + 1), which is 0.99 gamma^b.
+double value_of(std::uint32_t key) {
+    if (key == kZeroKey) return 0;
+    const bool negative = key < kZeroKey;
+    const std::uint32_t level = negative ? kZeroKey - key : key - kZeroKey;
+    const double bucket = static_cast<double>(level) - kLevelOfOne;
+    // Only the topmost bucket reaches beyond the largest double.
+    const double magnitude =
+        std::min((1 - DDSketch::kAccuracy) * std::exp(bucket * kLogGamma), std::numeric_limits<double>::max());
+    return negative ? -magnitude : magnitude;
+}
+
+void append_varint(std::string& out, std::uint64_t value) {
+    for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
+    out.push_back(static_cast<char>(value));
+}
+
+// Takes a varint of least length and at most 63 bits off the front of `bytes`.
+std::optional<std::uint64_t> take_varint(std::string_view& bytes) {
+    std::uint64_t value = 0;
+    for (int shift = 0; shift < 63 && !bytes.empty(); shift += 7) {
+        const auto byte = static_cast<unsigned char>(bytes.front());
+        bytes.remove_prefix(1);
+        value |= std::uint64_t{byte & 0x7fu} << shift;
+        if (byte < 0x80) return byte == 0 && shift > 0 ? std::nullopt : std::optional(value);
+    }
+    return std::nullopt;
+}
+
+constexpr std::uint64_t zigzag(std::int64_t value) {
+    return static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63);
+}
+
+constexpr std::int64_t unzigzag(std::uint64_t value) {
+    return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
+}
+
+Error corrupt(const char* what) { return {Errc::corrupt, std::string("ddsketch: ") + what}; }
+
+}  // namespace
+
+void DDSketch::add(double x) {
+    assert(std::isfinite(x));
+    std::uint32_t key = key_for(x);
+    if (empty()) {
+        words_.push_back(word_of(key, 1));
+        return;
+    }
+    if (key > kZeroKey) key = std::max(key, key_of(words_.back()) - kSpan);
+    if (key < kZeroKey) key = std::min(key, key_of(words_.front()) + kSpan);
+    const std::size_t at = position(key);
+    if (at < words_.size() && key_of(words_[at]) == key) return increase(words_[at], 1);
+    const bool new_extreme = at == 0 || at == words_.size();
+    words_.insert(words_.begin() + static_cast<std::ptrdiff_t>(at), word_of(key, 1));
+    if (new_extreme) collapse();
+}
+
+void DDSketch::merge(const DDSketch& other) {
+    if (empty()) {
+        words_ = other.words_;
+        return;
+    }
+    // First the buckets both have; sketches of like data mostly share them.
+    std::size_t missing = 0;
+    std::size_t at = 0;
+    for (const std::uint64_t word : other.words_) {
+        while (at < words_.size() && key_of(words_[at]) < key_of(word)) ++at;
+        if (at < words_.size() && key_of(words_[at]) == key_of(word)) {
+            increase(words_[at], count_of(word));
+        } else {
+            ++missing;
+        }
+    }
+    if (missing == 0) return;
+    // Then the others, from the back, so that every word moves once.
+    std::size_t mine = words_.size();
+    std::size_t theirs = other.words_.size();
+    words_.resize(mine + missing);
+    for (std::size_t to = words_.size(); to > mine;) {
+        const std::uint64_t next = other.words_[theirs - 1];
+        if (mine > 0 && key_of(words_[mine - 1]) >= key_of(next)) {
+            if (key_of(words_[mine - 1]) == key_of(next)) --theirs;
+            words_[--to] = words_[--mine];
+        } else {
+            words_[--to] = next;
+            --theirs;
+        }
+    }
+    collapse();
+}
+
+// The first position whose key is not below `key`; the sketch is not empty. As keys are unique, the distances
+// to the first and the last key bound it: where buckets are contiguous, to one place.
+std::size_t DDSketch::position(std::uint32_t key) const {
+    const std::uint32_t first = key_of(words_.front());
+    const std::uint32_t last = key_of(words_.back());
+    if (key <= first) return 0;
+    if (key > last) return words_.size();
+    const std::size_t top = words_.size() - 1;
+    const std::size_t low = top - std::min<std::size_t>(top, last - key);
+    const std::size_t high = std::min<std::size_t>(top, key - first);
+    const auto begin = words_.begin();
+    const auto at = std::lower_bound(begin + static_cast<std::ptrdiff_t>(low),
+                                     begin + static_cast<std::ptrdiff_t>(high), word_of(key, 0));
+    return static_cast<std::size_t>(at - begin);
+}
+
+// Restores the limit of buckets a sign.
+void DDSketch::collapse() {
+    const std::uint32_t smallest = key_of(words_.front());
+    const std::uint32_t largest = key_of(words_.back());
+    if (largest > kZeroKey + kSpan) fold(kZeroKey + 1, largest - kSpan, largest - kSpan);
+    if (smallest + kSpan < kZeroKey) fold(smallest + kSpan, kZeroKey - 1, smallest + kSpan);
+}
+
+// Makes one bucket `into`, which is `from` or `to`, of all buckets between these two, both included.
+void DDSketch::fold(std::uint32_t from, std::uint32_t to, std::uint32_t into) {
+    const auto first = std::lower_bound(words_.begin(), words_.end(), word_of(from, 0));
+    const auto last = std::lower_bound(first, words_.end(), word_of(to + 1, 0));
+    if (first == last) return;
+    std::uint64_t sum = word_of(into, 0);
+    for (auto it = first; it != last; ++it) increase(sum, count_of(*it));
+    *first = sum;
+    words_.erase(first + 1, last);
+}
+
+std::optional<double> DDSketch::quantile(double q) const {
+    if (empty() || !(q >= 0 && q <= 1)) return std::nullopt;
+    const std::uint64_t last = count() - 1;
+    const std::uint64_t rank = std::min(last, static_cast<std::uint64_t>(q * static_cast<double>(last)));
+    std::uint64_t below = 0;
+    for (const std::uint64_t word : words_) {
+        below += count_of(word);
+        if (below > rank) return value_of(key_of(word));
+    }
+    return value_of(key_of(words_.back()));
+}
+
+std::uint64_t DDSketch::count() const {
+    std::uint64_t sum = 0;
+    for (const std::uint64_t word : words_) sum += count_of(word);
+    return sum;
+}
+
+void DDSketch::append_to(std::string& out) const {
+    out.push_back(kVersion);
+    append_varint(out, words_.size());
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+        const std::int64_t key = key_of(words_[i]);
+        const std::int64_t distance = key - (i == 0 ? kZeroKey : key_of(words_[i - 1]));
+        const bool gap = i == 0 || distance != 1;
+        append_varint(out, count_of(words_[i]) << 1 | (gap ? 1 : 0));
+        if (gap) append_varint(out, i == 0 ? zigzag(distance) : static_cast<std::uint64_t>(distance - 2));
+    }
+}
+
+Result<DDSketch> DDSketch::parse(std::string_view bytes) {
+    if (bytes.empty() || bytes.front() != kVersion) return corrupt("unknown version");
+    bytes.remove_prefix(1);
+    const auto buckets = take_varint(bytes);
+    if (!buckets || *buckets > kMostBuckets || *buckets > bytes.size()) return corrupt("bad number of buckets");
+    DDSketch sketch;
+    sketch.words_.reserve(*buckets);
+    std::int64_t key = kZeroKey;
+    for (std::uint64_t i = 0; i < *buckets; ++i) {
+        const auto tagged = take_varint(bytes);
+        if (!tagged || *tagged >> 1 == 0 || *tagged >> 1 > kMaxBucketCount) return corrupt("bad count");
+        const bool gap = *tagged & 1;
+        const auto stored = gap ? take_varint(bytes) : std::optional<std::uint64_t>(0);
+        if (!stored || *stored > 4 * kZeroKey || (i == 0 && !gap)) return corrupt("bad distance");
+        if (i == 0) {
+            key += unzigzag(*stored);
+        } else {
+            key += gap ? static_cast<std::int64_t>(*stored) + 2 : 1;
+        }
+        if (key < kZeroKey - kTopLevel || key > kZeroKey + kTopLevel) return corrupt("bucket out of range");
+        sketch.words_.push_back(word_of(static_cast<std::uint32_t>(key), *tagged >> 1));
+    }
+    if (!bytes.empty()) return corrupt("bytes after the last bucket");
+    DDSketch collapsed = sketch;
+    if (!collapsed.empty()) collapsed.collapse();
+    if (collapsed != sketch) return corrupt("more buckets than a sign may keep");
+    return sketch;
+}
+
+std::size_t DDSketch::memory_bytes() const { return sizeof(*this) + words_.capacity() * sizeof(std::uint64_t); }
+
+}  // namespace freshet

@@ -1,0 +1,111 @@
+// The entities of one aggregator: which are in memory, which wait for their stored state, which have changes that are
+// not yet stored, and below which offset everything is. Decisions only; loads and flushes are carried by an actor.
+#pragma once
+
+#include <tsl/robin_map.h>
+
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/entity_windows.hpp"
+#include "model/event_batch.hpp"
+
+namespace freshet {
+
+struct EntityKey {
+    std::uint32_t view;  // index into the plans
+    std::string name;
+};
+
+class EntityTable {
+public:
+    using Plans = std::vector<std::shared_ptr<const ViewPlan>>;
+
+    // `start`: the first offset that will be applied.
+    EntityTable(Plans plans, PartitionId partition, Generation generation, Offset start);
+
+    // Counts the events of `touches`, or lets them wait for their entity to be loaded. Batches come in offset order.
+    void apply(std::shared_ptr<const EventBatch> batch, std::span<const Touch> touches);
+
+    // The entities that wait for their stored state and were not asked for yet. Each is to be answered by loaded().
+    std::vector<EntityKey> take_loads();
+    // `unfolded` is what is stored of the entity's origin; none when nothing is. The waiting events are counted.
+    void loaded(const EntityKey& key, std::optional<Head> unfolded);
+
+    // Hands every changed entity to `store` once. Until flushed() is called they count as unsafe; no second flush may
+    // be taken before.
+    using Store = std::function<void(std::uint32_t view, const std::string& name, EntityWindows& windows)>;
+    std::size_t take_flush(const Store& store);
+    void flushed();
+
+    bool flush_in_flight() const { return flushing_.low != kNone; }
+    std::size_t dirty() const { return dirty_.entries.size(); }
+    std::size_t waiting() const { return waiting_; }  // events
+    std::size_t size() const;                          // entities
+    // Everything below is stored.
+    Offset safe() const;
+    // The highest clock of the partition in the batches applied; 1970 before the first.
+    Timestamp clock() const { return clock_.value_or(Timestamp{}); }
+
+    struct Counts {
+        std::uint64_t counted = 0;
+        std::uint64_t late = 0;
+        std::uint64_t duplicate = 0;
+    };
+    const Counts& counts() const { return counts_; }
+
+private:
+    struct WaitingEvent {
+        std::shared_ptr<const EventBatch> batch;
+        std::uint32_t event;
+    };
+    struct Entry {
+        std::optional<EntityWindows> windows;  // none: waiting to be loaded
+        bool dirty = false;
+        std::vector<WaitingEvent> waiting;
+    };
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    };
+    using Entities = tsl::robin_map<std::string, std::unique_ptr<Entry>, Hash, std::equal_to<>>;
+    struct Ref {
+        std::uint32_t view;
+        std::string name;
+        Entry* entry;
+    };
+    static constexpr Offset kNone{std::numeric_limits<std::int64_t>::max()};
+    // Entities with the lowest offset that any of them holds back.
+    struct Group {
+        std::vector<Ref> entries;
+        Offset low = kNone;
+        void clear() {
+            entries.clear();
+            low = kNone;
+        }
+    };
+
+    void count(std::uint32_t view, std::string_view name, Entry& entry, const Event& event);
+    void wait(std::uint32_t view, std::string_view name, Entry& entry, std::shared_ptr<const EventBatch> batch,
+              std::uint32_t event);
+
+    Plans plans_;
+    PartitionId partition_;
+    Generation generation_;
+    std::vector<Entities> entities_;  // one map a view
+    Offset applied_;                  // one past the last offset applied
+    std::optional<Timestamp> clock_;
+    std::size_t waiting_ = 0;
+    Group to_load_;
+    std::vector<Offset> loading_;  // the low offset of each load under way, oldest first
+    std::size_t loading_entities_ = 0;
+    Group dirty_;
+    Group flushing_;
+    Counts counts_;
+};
+
+}  // namespace freshet

@@ -1,0 +1,34 @@
+// A run of consecutive records of one partition, decoded once and shared by the aggregators of that partition.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "model/event.hpp"
+#include "model/string_arena.hpp"
+
+namespace freshet {
+
+// One event to be counted for one entity of one view.
+struct Touch {
+    std::uint32_t event;  // index into EventBatch::events
+    std::uint32_t view;   // index into the plans of the source
+    std::string_view entity;
+};
+
+// Immutable once built: events and touches point into `values` and `strings`.
+struct EventBatch {
+    Epoch epoch{};
+    Offset next{};                   // one past the last record
+    std::optional<Timestamp> clock;  // the partition's clock after the last record
+    std::size_t bytes = 0;           // of the records' payloads
+    std::size_t records = 0;
+    std::vector<Event> events;
+    std::vector<std::vector<Touch>> touches;  // one list an aggregator, in offset order
+    std::vector<Value> values;
+    StringArena strings;
+};
+
+}  // namespace freshet

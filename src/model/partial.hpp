@@ -1,0 +1,115 @@
+// A partial as it is stored: a small head that most reads are served from, and sealed tiles beside it.
+//
+// Per resolution, tiles are OPEN (the newest two) or SEALED (the rest, once there are more than kSparseTiles). The
+// head holds the open tiles one by one, and for each window the merge of its sealed tiles except those that leave the
+// window next, which stand apart, again one by one. So a read at the present adds a few states and never subtracts.
+// Sealed tiles are stored in chunks of kChunkTiles; a flush rewrites only the chunks that changed.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "model/accumulator.hpp"
+#include "model/view_plan.hpp"
+
+namespace freshet {
+
+constexpr std::size_t kOpenTiles = 2;
+constexpr std::size_t kSparseTiles = 8;   // up to so many, all stand in the head and nothing is sealed
+constexpr TileNumber kApartTiles = 8;     // hops that a fresh merge keeps apart
+constexpr TileNumber kChunkTiles = 64;
+constexpr TileNumber kNoTile = std::numeric_limits<TileNumber>::min();
+
+constexpr TileNumber chunk_of(TileNumber tile) { return tile >> 6; }
+static_assert(kChunkTiles == 1 << 6);
+
+struct Tile {
+    TileNumber number;
+    std::vector<AccumulatorState> states;  // in the order of Resolution::accumulators
+};
+
+// The merge of a window's sealed tiles from `from` to the resolution's `sealed_to`, both included.
+struct Merged {
+    TileNumber from = kNoTile;
+    TileNumber complete_from = kNoTile;    // the head holds all tiles of the window from here to `from` one by one
+    std::uint32_t tiles = 0;               // how many tiles were merged; 0: `states` is empty
+    std::vector<AccumulatorState> states;  // in the order of WindowPlan::accumulators
+};
+
+struct ResolutionHead {
+    std::vector<Tile> tiles;         // one by one, ascending
+    TileNumber sealed_to = kNoTile;  // newest sealed tile; kNoTile: all tiles are in `tiles`
+    std::vector<Merged> merged;      // one a window; empty when nothing is sealed
+    TileNumber stored_to = kNoTile;  // only after unfold(): the sealed_to that the store holds
+};
+
+// A write with a lower stamp than the stored one is an old one.
+struct Stamp {
+    Generation generation;
+    Offset offset;  // the last one included
+
+    friend auto operator<=>(const Stamp&, const Stamp&) = default;
+};
+
+struct Head {
+    Stamp stamp;
+    PartitionId partition;
+    Timestamp newest;  // event time
+    std::vector<ResolutionHead> resolutions;
+};
+
+// A head to be encoded, without a copy of its states: valid as long as what it was taken from is unchanged.
+struct HeadView {
+    struct Resolution {
+        std::vector<const Tile*> tiles;
+        TileNumber sealed_to = kNoTile;
+        const std::vector<Merged>* merged = nullptr;
+    };
+    Stamp stamp;
+    PartitionId partition;
+    Timestamp newest;
+    std::vector<Resolution> resolutions;
+};
+
+// The sealed tiles of one chunk of one resolution.
+struct Chunk {
+    std::size_t resolution;
+    TileNumber number;  // chunk_of its tiles
+    std::vector<Tile> tiles;
+};
+
+// A head with all the sealed tiles that belong to it: what a load needs, and a read outside the head's span.
+// The tiles of `head.resolutions[r].tiles` become the full list of the resolution. Tiles of chunks that the head does
+// not call sealed are left overs and are ignored.
+void unfold(Head& head, std::vector<Chunk> chunks);
+
+// Computes features of one entity as of `t` from its partials. Reuses its memory from call to call; one per thread.
+class FeatureReader {
+public:
+    explicit FeatureReader(const ViewPlan& plan);
+
+    struct Answer {
+        bool missing = true;        // no event in the longest window
+        Timestamp newest{};         // highest event time of the partials; meaningful when there is one
+        std::vector<FeatureValue> values;  // in the order asked for
+    };
+
+    // Whether the heads alone hold everything that `features` (indices into the plan) need at `t`. An unfolded head
+    // always does.
+    bool serves(std::span<const Head* const> heads, Timestamp t, std::span<const std::size_t> features) const;
+
+    // Requires serves(). The answer is valid until the next call.
+    const Answer& read(std::span<const Head* const> heads, Timestamp t, std::span<const std::size_t> features);
+
+private:
+    bool serves_window(const ResolutionHead& head, std::size_t resolution, std::size_t window, Timestamp t) const;
+    bool present(std::span<const Head* const> heads, Timestamp t) const;
+    FeatureValue read_feature(std::span<const Head* const> heads, Timestamp t, const FeaturePlan& feature) const;
+
+    const ViewPlan& plan_;
+    Answer answer_;
+};
+
+}  // namespace freshet
