@@ -1,0 +1,134 @@
+// Every option of a node, with its default, its unit and when to change it. examples/complete.yaml shows the
+// same as a file, and a test compares the two. Plain data; `config_file` fills it in.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "model/definition.hpp"
+
+namespace freshet {
+
+// A TCP address. An IPv6 host stands without brackets here.
+struct Endpoint {
+    std::string host;
+    std::uint16_t port = 0;
+
+    std::string text() const {
+        const bool v6 = host.find(':') != std::string::npos;
+        return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+    }
+    friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+struct KafkaConfig {
+    // One or two are enough to find the rest of the cluster. Unused when `embedded`.
+    std::vector<Endpoint> brokers{{"localhost", 9092}};
+    // `brokers: embedded` starts a small Kafka inside the program: for trying out and for tests, it keeps 5 MiB
+    // a partition and nothing across a restart.
+    bool embedded = false;
+    // The consumer group: every node of one deployment has the same, two deployments must differ.
+    std::string group = "freshet";
+    // Empty: <topic>.dlq for each source. Resolved into Source::dead_letter_topic.
+    std::string dead_letter_topic;
+    // Shown in the brokers' logs and quotas; the node makes it unique by itself.
+    std::string client_id = "freshet";
+    // Handed to librdkafka as they are: security.protocol, sasl.*, ssl.*, fetch sizes. Those that exactly-once
+    // depends on are refused by name.
+    std::map<std::string, std::string> properties;
+
+    friend bool operator==(const KafkaConfig&, const KafkaConfig&) = default;
+};
+
+struct RedisConfig {
+    // Unused when `embedded` or when `unix_socket` is set. All three are written as `address:`.
+    Endpoint address{"localhost", 6379};
+    std::string unix_socket;  // a path; saves the TCP stack when Redis runs on the same host
+    bool embedded = false;    // `address: embedded` starts a private redis-server: for trying out and for tests
+    // Before every key. Two deployments on one Redis need two prefixes.
+    std::string prefix = "fs:";
+    // Empty: no AUTH. A password without a user is the one of `requirepass`.
+    std::string user;
+    std::string password;
+
+    friend bool operator==(const RedisConfig&, const RedisConfig&) = default;
+};
+
+struct LookupConfig {
+    // Port 0 takes any free one. There is no encryption yet: beyond 127.0.0.1, keep it in a private network.
+    Endpoint listen{"127.0.0.1", 7600};
+    // Threads that answer. One does some 100 thousand single look-ups a second; more than cores gains nothing.
+    int readers = 1;
+    // Over all readers; a connection costs some 20 kB. Further ones are refused.
+    int max_connections = 10'000;
+    // Of one request. Raise it together with max_entities.
+    std::int64_t max_request_bytes = 1 << 20;
+    // That one request may ask for; bounds how long it keeps a reader from the others.
+    int max_entities = 10'000;
+
+    friend bool operator==(const LookupConfig&, const LookupConfig&) = default;
+};
+
+struct MetricsConfig {
+    // Serves /metrics for Prometheus and the health of the node. Port 0 takes any free one.
+    Endpoint listen{"127.0.0.1", 9464};
+
+    friend bool operator==(const MetricsConfig&, const MetricsConfig&) = default;
+};
+
+struct StoreConfig {
+    enum class Encoding : std::uint8_t { protobuf };
+    // Of the values in Redis.
+    Encoding encoding = Encoding::protobuf;
+
+    friend bool operator==(const StoreConfig&, const StoreConfig&) = default;
+};
+
+struct IngestConfig {
+    // Window aggregators a partition. More than one only where a single partition outruns a core.
+    int aggregators_per_partition = 1;
+    // Events handed to an aggregator at once. Smaller costs throughput (64: a seventh), larger costs latency.
+    int batch_events = 1024;
+    // Events a partition may have read and not yet written to Redis. What is read in a round trip to Redis must
+    // fit.
+    int max_inflight_events = 65'536;
+    // The same in bytes of decoded events; whichever is reached first stops the reading.
+    std::int64_t max_inflight_bytes = 16 << 20;
+
+    friend bool operator==(const IngestConfig&, const IngestConfig&) = default;
+};
+
+// What this node does. Both unless told otherwise; nodes of one deployment may differ.
+struct Roles {
+    bool ingest = true;  // read Kafka and write Redis
+    bool serve = true;   // answer look-ups
+
+    friend bool operator==(const Roles&, const Roles&) = default;
+};
+
+struct LogConfig {
+    enum class Level : std::uint8_t { trace, debug, info, warn, error };
+    enum class Format : std::uint8_t { text, json };
+    Level level = Level::info;     // debug says what every flush did: not for production
+    Format format = Format::text;  // json: one object a line, for a log collector
+
+    friend bool operator==(const LogConfig&, const LogConfig&) = default;
+};
+
+struct Config {
+    KafkaConfig kafka;
+    RedisConfig redis;
+    LookupConfig lookup;
+    MetricsConfig metrics;
+    StoreConfig store;
+    IngestConfig ingest;
+    Roles roles;
+    LogConfig log;
+    Definitions definitions;
+    // What is allowed but probably not meant, each `FILE:LINE:COLUMN: message`, in file order.
+    std::vector<std::string> warnings;
+};
+
+}  // namespace freshet

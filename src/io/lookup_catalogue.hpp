@@ -1,0 +1,68 @@
+// What a look-up server answers for: the views of the configuration, by name. Built once, shared by all
+// readers.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "model/view_plan.hpp"
+
+namespace freshet {
+
+struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+template <class T>
+using ByName = std::unordered_map<std::string, T, TextHash, std::equal_to<>>;
+
+struct ServedView {
+    ServedView(const Source& of, const View& view);
+
+    const Source& source;
+    ViewPlan plan;
+    std::size_t index = 0;                         // in LookupCatalogue::views()
+    std::size_t topic = 0;                         // in LookupCatalogue::topics()
+    ByName<std::size_t> features;                  // index into ViewPlan::features
+    std::vector<std::size_t> all;                  // every feature, in the order of the configuration
+    std::vector<std::string> names;                // of the features, each as a bulk string
+    std::vector<std::optional<Duration>> windows;  // of the features
+
+    const std::string& name() const { return plan.view().name; }
+    std::size_t columns() const { return plan.view().entity.size(); }
+};
+
+struct ServedTopic {
+    std::string name;
+    std::vector<const ServedView*> views;
+};
+
+class LookupCatalogue {
+public:
+    explicit LookupCatalogue(Definitions definitions);
+    LookupCatalogue(const LookupCatalogue&) = delete;
+    LookupCatalogue& operator=(const LookupCatalogue&) = delete;
+
+    const std::vector<std::unique_ptr<ServedView>>& views() const { return views_; }
+    const std::vector<ServedTopic>& topics() const { return topics_; }
+
+    // By name, or by name@version. Null when there is none.
+    const ServedView* find(std::string_view name) const;
+    // For errors: what to say about a name that is not known.
+    std::string no_view(std::string_view name) const;
+    std::string no_feature(const ServedView& view, std::string_view name) const;
+
+private:
+    std::size_t topic_of(const std::string& name);
+
+    Definitions definitions_;
+    std::vector<std::unique_ptr<ServedView>> views_;
+    std::vector<ServedTopic> topics_;
+    ByName<const ServedView*> by_name_;
+};
+
+}  // namespace freshet

@@ -1,0 +1,23 @@
+// Who counts what a look-up server does.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string_view>
+
+namespace freshet {
+
+// Called from the readers' threads.
+class LookupObserver {
+public:
+    virtual ~LookupObserver() = default;
+
+    // A request was answered, well or with an error. `command` is in capitals, FS.GET or the like.
+    virtual void answered(std::string_view command, std::chrono::nanoseconds took, std::size_t entities) = 0;
+    // A row needed the sealed tiles too.
+    virtual void second_step() = 0;
+    // An error reply was given; `code` is its first word.
+    virtual void failed(std::string_view code) = 0;
+};
+
+}  // namespace freshet

@@ -1,0 +1,141 @@
+#include "io/metrics.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/exposer.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <unordered_map>
+
+namespace freshet {
+
+namespace {
+
+using prometheus::Histogram;
+
+const Histogram::BucketBoundaries kSeconds{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
+                                           0.025,   0.05,   0.1,     0.25,   0.5,   1,      2.5,   5};
+
+auto& counter(prometheus::Registry& registry, const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+auto& gauge(prometheus::Registry& registry, const char* name, const char* help) {
+    return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+}
+auto& histogram(prometheus::Registry& registry, const char* name, const char* help) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+}
+
+std::map<std::string, std::string> labels_of(const Partition& partition) {
+    return {{"topic", partition.topic}, {"partition", std::to_string(partition.id.value)}};
+}
+std::map<std::string, std::string> label(const char* name, std::string_view value) {
+    return {{name, std::string(value)}};
+}
+double seconds(std::chrono::nanoseconds took) { return std::chrono::duration<double>(took).count(); }
+
+}  // namespace
+
+struct Metrics::Impl {
+    std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
+    std::unique_ptr<prometheus::Exposer> exposer;
+
+    prometheus::Family<prometheus::Counter>& read =
+        counter(*registry, "freshet_events_read_total", "records read from Kafka");
+    prometheus::Family<prometheus::Counter>& read_bytes =
+        counter(*registry, "freshet_event_bytes_read_total", "payload bytes read from Kafka");
+    prometheus::Family<prometheus::Counter>& counted =
+        counter(*registry, "freshet_events_counted_total", "events counted for an entity of a view");
+    prometheus::Family<prometheus::Counter>& dropped =
+        counter(*registry, "freshet_events_dropped_total", "events not counted, by reason");
+    prometheus::Family<prometheus::Gauge>& lag =
+        gauge(*registry, "freshet_partition_lag_events", "records in Kafka that are not yet counted and stored");
+    prometheus::Family<prometheus::Counter>& restarts =
+        counter(*registry, "freshet_partition_restarts_total", "lives of a partition that ended in an error");
+    prometheus::Counter& flush_entities =
+        counter(*registry, "freshet_flushed_entities_total", "partials written to Redis").Add({});
+    prometheus::Counter& flush_bytes =
+        counter(*registry, "freshet_flushed_bytes_total", "bytes of heads and sealed tiles written to Redis").Add({});
+    prometheus::Histogram& flush_seconds =
+        histogram(*registry, "freshet_flush_seconds", "from handing a flush to the writer to its ack").Add({}, kSeconds);
+    prometheus::Counter& loads =
+        counter(*registry, "freshet_loaded_entities_total", "partials fetched on first touch").Add({});
+    prometheus::Counter& redis_errors =
+        counter(*registry, "freshet_redis_errors_total", "failed calls to Redis on the write path").Add({});
+    // Resolved once, since look-ups are counted one by one.
+    struct LookupSeries {
+        prometheus::Histogram& seconds;
+        prometheus::Counter& entities;
+    };
+    std::unordered_map<std::string_view, LookupSeries> lookup_series;
+
+    Impl() {
+        for (const std::string_view command : {"FS.GET", "FS.MGET", "FS.VIEWS", "FS.STATUS", "FS.EXPLAIN", "other"})
+            lookup_series.emplace(command, LookupSeries{lookup_seconds.Add(label("command", command), kSeconds),
+                                                        lookup_entities.Add(label("command", command))});
+    }
+
+    prometheus::Family<prometheus::Histogram>& lookup_seconds =
+        histogram(*registry, "freshet_lookup_seconds", "from a request's last byte to its answer, by command");
+    prometheus::Family<prometheus::Counter>& lookup_entities =
+        counter(*registry, "freshet_lookup_entities_total", "entities asked for, by command");
+    prometheus::Family<prometheus::Counter>& lookup_errors =
+        counter(*registry, "freshet_lookup_errors_total", "look-ups answered by an error, by code");
+    prometheus::Counter& second_steps =
+        counter(*registry, "freshet_lookup_second_steps_total", "entities read with their sealed tiles").Add({});
+};
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
+Metrics::~Metrics() = default;
+
+Result<std::uint16_t> Metrics::serve(const std::string& host, std::uint16_t port) {
+    const std::string address = (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + std::to_string(port);
+    try {
+        impl_->exposer = std::make_unique<prometheus::Exposer>(address, 1);
+    } catch (const std::exception& e) {
+        return Error{Errc::unavailable, "cannot serve metrics on " + address + " (" + e.what() +
+                                            "); choose another metrics.listen"};
+    }
+    impl_->exposer->RegisterCollectable(impl_->registry);
+    return static_cast<std::uint16_t>(impl_->exposer->GetListeningPorts().front());
+}
+
+std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry->Collect()); }
+
+void Metrics::events_read(std::string_view topic, std::uint64_t events, std::uint64_t bytes) {
+    impl_->read.Add(label("topic", topic)).Increment(static_cast<double>(events));
+    impl_->read_bytes.Add(label("topic", topic)).Increment(static_cast<double>(bytes));
+}
+void Metrics::events_counted(std::string_view topic, std::uint64_t events) {
+    impl_->counted.Add(label("topic", topic)).Increment(static_cast<double>(events));
+}
+void Metrics::event_dropped(std::string_view topic, std::string_view reason, std::uint64_t events) {
+    impl_->dropped.Add({{"topic", std::string(topic)}, {"reason", std::string(reason)}})
+        .Increment(static_cast<double>(events));
+}
+void Metrics::lag(const Partition& partition, std::int64_t events) {
+    impl_->lag.Add(labels_of(partition)).Set(static_cast<double>(events));
+}
+void Metrics::forget_partition(const Partition& partition) {
+    impl_->lag.Remove(&impl_->lag.Add(labels_of(partition)));
+}
+void Metrics::flushed(std::uint64_t entities, std::uint64_t bytes, std::chrono::nanoseconds took) {
+    impl_->flush_entities.Increment(static_cast<double>(entities));
+    impl_->flush_bytes.Increment(static_cast<double>(bytes));
+    impl_->flush_seconds.Observe(seconds(took));
+}
+void Metrics::loaded(std::uint64_t entities) { impl_->loads.Increment(static_cast<double>(entities)); }
+void Metrics::redis_error() { impl_->redis_errors.Increment(); }
+void Metrics::partition_restarted(const Partition& partition) { impl_->restarts.Add(labels_of(partition)).Increment(); }
+void Metrics::looked_up(std::string_view command, std::uint64_t entities, std::chrono::nanoseconds took) {
+    auto series = impl_->lookup_series.find(command);
+    if (series == impl_->lookup_series.end()) series = impl_->lookup_series.find("other");
+    series->second.seconds.Observe(seconds(took));
+    if (entities > 0) series->second.entities.Increment(static_cast<double>(entities));
+}
+void Metrics::lookup_error(std::string_view code) { impl_->lookup_errors.Add(label("code", code)).Increment(); }
+void Metrics::second_step() { impl_->second_steps.Increment(); }
+
+}  // namespace freshet

@@ -1,0 +1,45 @@
+// The one catalogue of what a node measures. Verbs outside, Prometheus inside; all calls are thread-safe and meant to
+// be made once a batch, not once an event.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "model/dead_letter.hpp"
+#include "model/ids.hpp"
+#include "model/result.hpp"
+
+namespace freshet {
+
+class Metrics {
+public:
+    Metrics();
+    ~Metrics();
+
+    // Serves /metrics. The port that was taken is returned.
+    Result<std::uint16_t> serve(const std::string& host, std::uint16_t port);
+    // All of it in the exposition format.
+    std::string text() const;
+
+    void events_read(std::string_view topic, std::uint64_t events, std::uint64_t bytes);
+    void events_counted(std::string_view topic, std::uint64_t events);
+    void event_dropped(std::string_view topic, std::string_view reason, std::uint64_t events);  // or DeadLetterReason
+    void lag(const Partition& partition, std::int64_t events);
+    void forget_partition(const Partition& partition);
+    void flushed(std::uint64_t entities, std::uint64_t bytes, std::chrono::nanoseconds took);
+    void loaded(std::uint64_t entities);
+    void redis_error();
+    void partition_restarted(const Partition& partition);
+    void looked_up(std::string_view command, std::uint64_t entities, std::chrono::nanoseconds took);
+    void lookup_error(std::string_view code);
+    void second_step();
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace freshet

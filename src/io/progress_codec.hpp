@@ -1,0 +1,39 @@
+// A progress record as the fields of a Redis hash (docs/storage.md). Fields that are not named here are left
+// alone.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "model/progress.hpp"
+#include "model/result.hpp"
+
+namespace freshet {
+
+namespace record_field {
+constexpr std::string_view kEpoch = "epoch";
+constexpr std::string_view kNode = "node";
+constexpr std::string_view kGeneration = "generation";
+constexpr std::string_view kCalls = "calls";
+constexpr std::string_view kPartitions = "partitions";
+constexpr std::string_view kCluster = "cluster";
+constexpr std::string_view kGroup = "group";
+std::string position(std::string_view view_id);    // "next clock watermark"; "-" for none
+std::string definition(std::string_view view_id);  // "fingerprint since"; hexadecimal; "-" or "pending"
+}  // namespace record_field
+
+std::string encode_position(const ViewProgress& progress);
+std::string encode_definition(const ViewProgress& progress);
+Result<ViewProgress> decode_view(std::string_view position, std::string_view definition);
+
+using RecordFields = std::vector<std::pair<std::string, std::string>>;
+RecordFields encode_record(const ProgressRecord& record);
+
+// Of the answer to HGETALL: name, value, name, value ...
+Result<ProgressRecord> decode_record(std::span<const std::string_view> names_and_values);
+
+}  // namespace freshet

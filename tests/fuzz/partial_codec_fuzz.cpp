@@ -1,0 +1,99 @@
+// Stored bytes from a store that anyone may have written to: decoding must refuse them or give something that
+// bears use. The first byte chooses head or chunk; the layout is put in place, since no fuzzer guesses it.
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "io/partial_codec.hpp"
+#include "io/stored_fields.hpp"
+#include "model/entity_windows.hpp"
+
+namespace {
+
+using namespace freshet;
+using namespace std::chrono_literals;
+
+Source make_source() {
+    Source source;
+    source.fields = {
+        {"f", {"f"}, FieldType::float64}, {"i", {"i"}, FieldType::int64}, {"s", {"s"}, FieldType::string}};
+    return source;
+}
+
+// A feature of every function over every field that it takes, in two windows of a hop and one of another.
+View make_view(const Source& source) {
+    View view;
+    for (int f = 0; f <= static_cast<int>(Function::quantile); ++f) {
+        for (std::size_t field = 0; field < source.fields.size(); ++field) {
+            const auto function = static_cast<Function>(f);
+            const bool any_type = function == Function::count || function == Function::first ||
+                                  function == Function::last || function == Function::count_distinct;
+            if (!any_type && source.fields[field].type == FieldType::string) continue;
+            Feature& feature = view.features.emplace_back();
+            feature.function = function;
+            feature.field = field;
+            feature.hop = field == 0 ? Duration{10min} : Duration{1min};
+            feature.window = f % 2 == 0 ? Duration{1h} : Duration{24h};
+        }
+    }
+    return view;
+}
+
+struct Target {
+    Source source = make_source();
+    ViewPlan plan{source, make_view(source)};
+    PartialCodec codec{source, plan};
+    FeatureReader reader{plan};
+    Head head;
+    Chunk chunk;
+
+    void head_of(std::string bytes) {
+        place_layout(bytes, kStampBytes + 1);
+        if (!codec.decode_head(bytes, head)) return;
+        std::vector<std::size_t> all(plan.features().size());
+        for (std::size_t f = 0; f < all.size(); ++f) all[f] = f;
+        const Head* one[] = {&head};
+        if (reader.serves(one, head.newest, all)) (void)reader.read(one, head.newest, all);
+        unfold(head, {});
+        (void)reader.read(one, head.newest, all);
+        EntityWindows windows(plan, std::move(head));
+        HeadView view;
+        std::vector<EntityWindows::ChunkId> changed;
+        windows.flush(plan, windows.newest(), view, changed);
+        std::string again;
+        codec.encode_head(view, again);
+        if (!codec.decode_head(again, head)) __builtin_trap();
+    }
+    void chunk_of(std::string bytes) {
+        place_layout(bytes, 1);
+        for (std::size_t r = 0; r < plan.resolutions().size(); ++r) {
+            if (!codec.decode_chunk(r, 4'464'993, PartitionId{0}, bytes, chunk)) continue;
+            std::string again;
+            codec.encode_chunk(r, chunk.tiles, again);
+            if (!codec.decode_chunk(r, 4'464'993, PartitionId{0}, again, chunk)) __builtin_trap();
+        }
+    }
+    void place_layout(std::string& bytes, std::size_t at) const {
+        if (bytes.size() < at + 5) return;
+        bytes[at - 1] = 1;
+        bytes[at] = 0x0d;
+        const std::uint32_t layout = codec.layout();
+        std::memcpy(bytes.data() + at + 1, &layout, sizeof layout);
+    }
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static Target target;
+    if (size == 0) return 0;
+    const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
+    (void)HeadField::parse(bytes);
+    (void)SealedField::parse(bytes);
+    if (data[0] % 2 == 0) {
+        target.head_of(std::string(bytes));
+    } else {
+        target.chunk_of(std::string(bytes));
+    }
+    return 0;
+}

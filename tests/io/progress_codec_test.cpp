@@ -1,0 +1,112 @@
+#include "io/progress_codec.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <limits>
+
+using namespace freshet;
+
+namespace {
+
+std::vector<std::string_view> flat(const RecordFields& fields) {
+    std::vector<std::string_view> texts;
+    for (const auto& [name, value] : fields) {
+        texts.push_back(name);
+        texts.push_back(value);
+    }
+    return texts;
+}
+
+ViewProgress full_progress() {
+    ViewProgress progress;
+    progress.next = Offset{1L << 52};
+    progress.clock = from_unix_ms(-1);
+    progress.watermark = from_unix_ms(1'790'000'000'000);
+    progress.fingerprint = std::numeric_limits<std::uint64_t>::max();
+    progress.since = from_unix_ms(0);
+    return progress;
+}
+
+ProgressRecord full_record() {
+    ProgressRecord record{Epoch{1'790'000'000'000}, "node a", Generation{7}, 123, 12, "cluster", "group", {}};
+    record.views["a@1"] = full_progress();
+    record.views["b@2"] = {};
+    record.views["b@2"].since = kSincePending;
+    return record;
+}
+
+}  // namespace
+
+TEST_CASE("a record comes back from its fields") {
+    const ProgressRecord record = full_record();
+    const auto decoded = decode_record(flat(encode_record(record)));
+    REQUIRE(decoded);
+    CHECK(*decoded == record);
+}
+
+TEST_CASE("the fields of a view are as documented") {
+    CHECK(record_field::position("a@1") == "v:a@1");
+    CHECK(record_field::definition("a@1") == "d:a@1");
+    CHECK(encode_position(full_progress()) == "4503599627370496 -1 1790000000000");
+    CHECK(encode_definition(full_progress()) == "ffffffffffffffff 0");
+    CHECK(encode_position({}) == "0 - -");
+    CHECK(encode_definition({}) == "0 -");
+    ViewProgress pending;
+    pending.since = kSincePending;
+    CHECK(encode_definition(pending) == "0 pending");
+}
+
+TEST_CASE("fields of a later version are passed over") {
+    RecordFields fields = encode_record(full_record());
+    fields.emplace_back("marks", "1 2 3");
+    for (auto& [name, value] : fields)
+        if (name.starts_with("v:") || name.starts_with("d:")) value += " more";
+    const auto decoded = decode_record(flat(fields));
+    REQUIRE(decoded);
+    CHECK(*decoded == full_record());
+}
+
+TEST_CASE("what does not decode is corrupt and quoted") {
+    const std::vector<std::pair<std::string, std::string>> wrong = {
+        {"epoch", ""},
+        {"epoch", "-1"},
+        {"epoch", "1x"},
+        {"calls", " 1"},
+        {"generation", "x"},
+        {"partitions", "1.5"},
+        {"v:a@1", ""},
+        {"v:a@1", "1"},
+        {"v:a@1", "1 -"},
+        {"v:a@1", "- - -"},
+        {"v:a@1", "1 x -"},
+        {"v:a@1", "1  - -"},
+        {"d:a@1", ""},
+        {"d:a@1", "-"},
+        {"d:a@1", "12"},
+        {"d:a@1", "g -"},
+        {"d:a@1", "1 later"},
+        {"epoch", "99999999999999999999"},
+        {"v:a@1", "9223372036854775808 - -"},
+    };
+    for (const auto& [name, value] : wrong) {
+        CAPTURE(name);
+        CAPTURE(value);
+        RecordFields fields = encode_record(full_record());
+        for (auto& field : fields)
+            if (field.first == name) field.second = value;
+        const auto decoded = decode_record(flat(fields));
+        REQUIRE_FALSE(decoded);
+        CHECK(decoded.error().code == Errc::corrupt);
+        CHECK(decoded.error().message.find("\"" + value + "\"") != std::string::npos);
+    }
+}
+
+TEST_CASE("a record without an epoch, or a view without its definition, is corrupt") {
+    for (const std::string missing : {"epoch", "d:a@1"}) {
+        RecordFields fields = encode_record(full_record());
+        std::erase_if(fields, [&](const auto& field) { return field.first == missing; });
+        CHECK_FALSE(decode_record(flat(fields)));
+    }
+    CHECK_FALSE(decode_record({}));
+}
