@@ -1,0 +1,97 @@
+#include "actors/log_watch.hpp"
+
+#include <map>
+
+#include "io/log.hpp"
+
+namespace freshet {
+
+namespace {
+
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+constexpr Duration kTimeout{5000};
+constexpr seconds kPeriod{1};
+
+class LogWatch : public LogWatchActor::base {
+public:
+    LogWatch(caf::actor_config& config, std::shared_ptr<EventLog> log)
+        : LogWatchActor::base(config), log_(std::move(log)) {}
+
+    const char* name() const override { return "log_watch"; }
+
+protected:
+    behavior_type make_behavior() override {
+        delayed_send(this, kPeriod, WatchTick{});
+        return {
+            [this](const AskStartFacts& question) { return start_facts(question); },
+            [this](const WatchEnd& watch) { watched_.insert_or_assign(watch.partition, watch.consumer); },
+            [this](const UnwatchEnd& unwatch) { watched_.erase(unwatch.partition); },
+            [this](WatchTick) {
+                tick();
+                delayed_send(this, kPeriod, WatchTick{});
+            },
+        };
+    }
+
+    void on_exit() override { watched_.clear(); }
+
+private:
+    StartFacts start_facts(const AskStartFacts& question) {
+        const auto failed = [](const Error& error) {
+            return StartFacts{std::make_shared<Result<LogRange>>(error), std::nullopt, {}};
+        };
+        const auto range = log_->range(question.partition, kTimeout);
+        if (!range) return failed(range.error());
+        const auto committed = log_->committed(question.partition, kTimeout);
+        if (!committed) return failed(committed.error());
+        StartFacts facts{std::make_shared<Result<LogRange>>(*range), *committed, {}};
+        for (const ViewStartSpec& view : question.views) {
+            const auto offset = start_offset(question.partition, view.start, *range);
+            if (!offset) return failed(offset.error());
+            facts.view_starts.push_back(*offset);
+        }
+        return facts;
+    }
+
+    Result<Offset> start_offset(const Partition& partition, const Start& start, const LogRange& range) {
+        if (std::holds_alternative<StartEarliest>(start)) return range.low;
+        if (std::holds_alternative<StartLatest>(start)) return range.end;
+        return log_->offset_at(partition, std::get<Timestamp>(start), kTimeout);
+    }
+
+    void tick() {
+        if (watched_.empty()) return;
+        std::vector<std::string> topics;
+        for (const auto& [partition, consumer] : watched_)
+            if (topics.empty() || topics.back() != partition.topic) topics.push_back(partition.topic);
+        // The count is asked for first: a partition that appears later has an end later, too.
+        const auto counted_at = steady_clock::now();
+        const auto counts = log_->partition_counts(topics, kTimeout);
+        if (!counts) return unreachable(counts.error());
+        for (const auto& [partition, consumer] : watched_) {
+            const auto count = counts->find(partition.topic);
+            const auto range = log_->range(partition, kTimeout);
+            if (!range) return unreachable(range.error());
+            if (count != counts->end()) send(consumer, EndOffset{counted_at, range->end, count->second});
+        }
+        if (std::exchange(unreachable_, false)) log::info("kafka answers again");
+    }
+
+    void unreachable(const Error& error) {
+        if (!std::exchange(unreachable_, true)) log::warn(error.message + "; asking again every second");
+    }
+
+    std::shared_ptr<EventLog> log_;
+    std::map<Partition, ConsumerActor> watched_;
+    bool unreachable_ = false;
+};
+
+}  // namespace
+
+LogWatchActor spawn_log_watch(caf::actor_system& system, std::shared_ptr<EventLog> log, Thread thread) {
+    return thread == Thread::own ? system.spawn<LogWatch, caf::detached>(std::move(log))
+                                : system.spawn<LogWatch>(std::move(log));
+}
+
+}  // namespace freshet

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "actors/messages.hpp"
+#include "io/config.hpp"
+#include "io/event_intake.hpp"
+#include "io/event_log.hpp"
+
+namespace freshet {
+
+class Metrics;
+class Watchdog;
+
+// What all partitions of a node share.
+struct IngestParts {
+    std::shared_ptr<EventLog> log;
+    std::shared_ptr<DeadLetterSink> dead_letters;
+    std::string node;
+    std::string group;
+    std::string kafka_cluster;
+    IngestConfig limits;
+    Metrics* metrics;
+    Watchdog* watchdog;
+};
+
+// One life of one partition: takes an epoch, finds where to go on, drains the partition's queue against credit, ships
+// batches to its aggregators, advances the record when everything below an offset is stored, and then commits.
+// Reports to the supervisor; ends with PartitionFailed when a new life is needed.
+ConsumerActor spawn_consumer(caf::actor_system& system, Partition partition, std::int32_t partitions,
+                             std::shared_ptr<const SourcePlan> source, std::shared_ptr<const IngestParts> parts,
+                             WriterActor writer, LogWatchActor watch, SupervisorActor supervisor);
+
+}  // namespace freshet

@@ -1,0 +1,184 @@
+#include "actors/supervisor.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "io/log.hpp"
+#include "io/metrics.hpp"
+
+namespace freshet {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+constexpr milliseconds kFirstBackOff{200};
+constexpr milliseconds kLongestBackOff{10'000};
+// How long a revoked partition may take to flush and commit before it is given up: below what the log waits.
+constexpr seconds kReleaseWithin{4};
+
+class Supervisor : public SupervisorActor::base {
+public:
+    Supervisor(caf::actor_config& config, SupervisorSpec spec, WriterActor writer, LogWatchActor watch)
+        : SupervisorActor::base(config),
+          spec_(std::move(spec)),
+          writer_(std::move(writer)),
+          watch_(std::move(watch)) {}
+
+    const char* name() const override { return "supervisor"; }
+
+protected:
+    behavior_type make_behavior() override {
+        set_down_handler([this](const caf::down_msg& down) { take_down(down); });
+        return {
+            [this](const Assigned& assigned) {
+                for (const Partition& partition : assigned.partitions) begin(partition);
+            },
+            [this](const Revoked& revoked) { return release(revoked); },
+            [this](const PartitionRunning& running) {
+                const auto life = lives_.find(running.partition);
+                if (life != lives_.end()) life->second.back_off = kFirstBackOff;
+            },
+            [this](const PartitionFailed& failed) { take_failure(failed.partition, failed.error); },
+            [this](const PartitionStatus& status) { show(status); },
+            [this](const RestartPartition& restart) {
+                const auto life = lives_.find(restart.partition);
+                if (life != lives_.end() && !life->second.consumer) begin(restart.partition);
+            },
+        };
+    }
+
+    void on_exit() override {
+        lives_.clear();
+        writer_ = nullptr;
+        watch_ = nullptr;
+    }
+
+private:
+    struct Life {
+        ConsumerActor consumer;  // null between a failure and the next life
+        milliseconds back_off = kFirstBackOff;
+    };
+
+    void begin(const Partition& partition) {
+        const auto source = spec_.sources.find(partition.topic);
+        if (source == spec_.sources.end()) return;
+        auto& partitions = spec_.partitions[partition.topic];
+        partitions = std::max(partitions, partition.id.value + 1);
+        Life& life = lives_[partition];
+        life.consumer = spawn_consumer(system(), partition, partitions, source->second, spec_.parts, writer_, watch_,
+                                       caf::actor_cast<SupervisorActor>(this));
+        monitor(life.consumer);
+        spec_.status->set(partition, "starting");
+    }
+
+    void take_failure(const Partition& partition, const Error& error) {
+        const auto life = lives_.find(partition);
+        if (life == lives_.end() || !life->second.consumer) return;
+        life->second.consumer = nullptr;
+        spec_.status->set(partition, "failed: " + error.message);
+        if (error.code == Errc::refused) {
+            log::error(partition.text() + ": " + error.message);
+            if (spec_.refuse) spec_.refuse(error);
+            return;
+        }
+        log::warn(partition.text() + ": " + error.message + "; beginning again in " +
+                  std::to_string(life->second.back_off.count()) + " ms");
+        spec_.parts->metrics->partition_restarted(partition);
+        delayed_send(this, life->second.back_off, RestartPartition{partition});
+        life->second.back_off = std::min(life->second.back_off * 2, kLongestBackOff);
+    }
+
+    // A life that failed has said so before; this is for those that died of an exception.
+    void take_down(const caf::down_msg& down) {
+        for (auto& [partition, life] : lives_) {
+            if (!life.consumer || life.consumer.address() != down.source) continue;
+            spec_.parts->log->stop(partition);
+            take_failure(partition, {Errc::unavailable, "its consumer died: " + system().render(down.reason)});
+            return;
+        }
+    }
+
+    caf::typed_response_promise<Released> release(const Revoked& revoked) {
+        auto released = make_response_promise<Released>();
+        auto waiting = std::make_shared<std::size_t>(1);
+        auto one_done = [released, waiting]() mutable {
+            if (--*waiting == 0) released.deliver(Released{});
+        };
+        for (const Partition& partition : revoked.partitions) {
+            const auto life = lives_.find(partition);
+            if (life == lives_.end()) continue;
+            const ConsumerActor consumer = std::move(life->second.consumer);
+            lives_.erase(life);
+            spec_.status->remove(partition);
+            if (!consumer) continue;
+            if (revoked.lost) {
+                spec_.parts->log->stop(partition);
+                send_exit(consumer, caf::exit_reason::kill);
+                continue;
+            }
+            ++*waiting;
+            request(consumer, kReleaseWithin, StopConsuming{})
+                .then([one_done](const Stopped&) mutable { one_done(); },
+                      [this, partition, consumer, one_done](const caf::error&) mutable {
+                          log::warn(partition.text() + ": not all was flushed in time; the next owner reads it again");
+                          spec_.parts->log->stop(partition);
+                          send_exit(consumer, caf::exit_reason::kill);
+                          one_done();
+                      });
+        }
+        one_done();
+        return released;
+    }
+
+    void show(const PartitionStatus& status) {
+        if (!lives_.contains(status.partition)) return;
+        spec_.status->recorded(status.partition, status.next);
+        spec_.status->set(status.partition,
+                          "running epoch=" + std::to_string(status.epoch.value) +
+                              " next=" + std::to_string(status.next.value) + " end=" + std::to_string(status.end.value) +
+                              " lag=" + std::to_string(std::max<std::int64_t>(0, status.end.value - status.next.value)) +
+                              " entities=" + std::to_string(status.entities));
+    }
+
+    SupervisorSpec spec_;
+    WriterActor writer_;
+    LogWatchActor watch_;
+    std::map<Partition, Life> lives_;
+};
+
+class GroupBridge : public GroupListener {
+public:
+    GroupBridge(caf::actor_system& system, SupervisorActor supervisor)
+        : system_(system), supervisor_(std::move(supervisor)) {}
+
+    void assigned(const std::vector<Partition>& partitions) override {
+        caf::anon_send(supervisor_, Assigned{partitions});
+    }
+
+    void revoked(const std::vector<Partition>& partitions, bool lost) override {
+        caf::scoped_actor self(system_);
+        self->request(supervisor_, kReleaseWithin + seconds{1}, Revoked{partitions, lost})
+            .receive([](const Released&) {},
+                     [](const caf::error&) { log::error("the supervisor did not release revoked partitions"); });
+    }
+
+    void log_error(const Error& error) override { log::warn("kafka: " + error.message); }
+
+private:
+    caf::actor_system& system_;
+    SupervisorActor supervisor_;
+};
+
+}  // namespace
+
+SupervisorActor spawn_supervisor(caf::actor_system& system, SupervisorSpec spec, WriterActor writer,
+                                 LogWatchActor watch) {
+    return system.spawn<Supervisor>(std::move(spec), std::move(writer), std::move(watch));
+}
+
+std::unique_ptr<GroupListener> make_group_listener(caf::actor_system& system, SupervisorActor supervisor) {
+    return std::make_unique<GroupBridge>(system, std::move(supervisor));
+}
+
+}  // namespace freshet

@@ -1,0 +1,131 @@
+#include "actors/window_aggregator.hpp"
+
+#include "actors/watchdog.hpp"
+#include "io/flush_builder.hpp"
+#include "io/metrics.hpp"
+
+namespace freshet {
+
+namespace {
+
+class WindowAggregator : public AggregatorActor::base {
+public:
+    WindowAggregator(caf::actor_config& config, AggregatorSpec spec, ConsumerActor consumer, WriterActor writer,
+                     Metrics& metrics, Watchdog& watchdog)
+        : AggregatorActor::base(config),
+          spec_(std::move(spec)),
+          consumer_(std::move(consumer)),
+          writer_(std::move(writer)),
+          metrics_(metrics),
+          table_(spec_.source->views, spec_.partition.id, spec_.generation, spec_.start),
+          builder_(spec_.source->source, spec_.source->views, spec_.partition.id, spec_.generation),
+          reported_(spec_.start),
+          post_(watchdog.post("aggregator of " + spec_.partition.text())) {}
+
+    const char* name() const override { return "window_aggregator"; }
+
+protected:
+    behavior_type make_behavior() override {
+        return {
+            [this](const BatchReady& ready) {
+                if (ready.epoch == spec_.epoch) apply(ready.batch);
+            },
+            [this](const Loaded& loaded) {
+                if (loaded.epoch == spec_.epoch) take_loaded(*loaded.result);
+            },
+            [this](const Flushed& flushed) {
+                if (flushed.epoch == spec_.epoch) take_flushed(flushed.result);
+            },
+        };
+    }
+
+    void on_exit() override {
+        consumer_ = nullptr;
+        writer_ = nullptr;
+    }
+
+private:
+    void apply(const Shared<EventBatch>& batch) {
+        const auto busy = post_->busy();
+        table_.apply(batch, batch->touches[spec_.index]);
+        go_on();
+    }
+
+    void take_loaded(const Result<std::vector<LoadedPartial>>& result) {
+        if (!result) return fail(result.error());
+        const auto busy = post_->busy();
+        for (std::size_t i = 0; i < loading_.size(); ++i) {
+            auto head = builder_.decode(loading_[i].view, (*result)[i]);
+            if (!head) return fail(head.error().within("stored value of entity \"" + loading_[i].name + "\""));
+            table_.loaded(loading_[i], std::move(*head));
+        }
+        metrics_.loaded(loading_.size());
+        loading_.clear();
+        go_on();
+    }
+
+    void take_flushed(const Result<void>& result) {
+        if (!result) return fail(result.error());
+        metrics_.flushed(flush_entities_, flush_bytes_, std::chrono::steady_clock::now() - flush_began_);
+        table_.flushed();
+        go_on();
+    }
+
+    void go_on() {
+        if (loading_.empty()) load();
+        if (!table_.flush_in_flight() && table_.dirty() > 0) flush();
+        report();
+    }
+
+    void load() {
+        loading_ = table_.take_loads();
+        if (loading_.empty()) return;
+        auto keys = std::make_shared<std::vector<PartialKey>>();
+        for (const EntityKey& key : loading_) keys->push_back(builder_.key_of(key.view, key.name));
+        send(writer_, LoadRequest{spec_.partition, spec_.epoch, std::move(keys)});
+    }
+
+    void flush() {
+        flush_began_ = std::chrono::steady_clock::now();
+        flush_entities_ = table_.take_flush([this](std::uint32_t view, const std::string& name, EntityWindows& windows) {
+            builder_.add(view, name, windows, table_.clock());
+        });
+        flush_bytes_ = builder_.bytes();
+        auto calls = std::make_shared<std::vector<WriteCall>>(builder_.take());
+        send(writer_, FlushRequest{spec_.partition, spec_.epoch, std::move(calls)});
+    }
+
+    void report() {
+        if (table_.safe() == reported_) return;
+        reported_ = table_.safe();
+        send(consumer_, AggregatorProgress{spec_.epoch, spec_.index, reported_, table_.counts(), table_.size()});
+    }
+
+    void fail(const Error& error) {
+        send(consumer_, AggregatorFailed{spec_.epoch, error});
+        quit();
+    }
+
+    const AggregatorSpec spec_;
+    ConsumerActor consumer_;
+    WriterActor writer_;
+    Metrics& metrics_;
+    EntityTable table_;
+    FlushBuilder builder_;
+    std::vector<EntityKey> loading_;
+    Offset reported_;
+    std::chrono::steady_clock::time_point flush_began_;
+    std::size_t flush_entities_ = 0;
+    std::size_t flush_bytes_ = 0;
+    std::shared_ptr<Watchdog::Post> post_;
+};
+
+}  // namespace
+
+AggregatorActor spawn_aggregator(caf::actor_system& system, AggregatorSpec spec, ConsumerActor consumer,
+                                 WriterActor writer, Metrics& metrics, Watchdog& watchdog) {
+    return system.spawn<WindowAggregator>(std::move(spec), std::move(consumer), std::move(writer), std::ref(metrics),
+                                          std::ref(watchdog));
+}
+
+}  // namespace freshet

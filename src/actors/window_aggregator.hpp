@@ -1,0 +1,26 @@
+#pragma once
+
+#include "actors/messages.hpp"
+#include "io/event_intake.hpp"
+
+namespace freshet {
+
+class Metrics;
+class Watchdog;
+
+// What an aggregator is born with; `index` is its place among the partition's aggregators.
+struct AggregatorSpec {
+    Partition partition;
+    Epoch epoch;
+    Generation generation;
+    std::size_t index;
+    Offset start;
+    std::shared_ptr<const SourcePlan> source;
+};
+
+// Counts the events of its entities and keeps one flush in flight: while it is away changed entities gather, and when
+// none is away a change goes out at once.
+AggregatorActor spawn_aggregator(caf::actor_system& system, AggregatorSpec spec, ConsumerActor consumer,
+                                 WriterActor writer, Metrics& metrics, Watchdog& watchdog);
+
+}  // namespace freshet

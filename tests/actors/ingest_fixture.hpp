@@ -1,0 +1,167 @@
+// The write path under a virtual clock: real actors, a log and a store in memory. Nothing here sleeps.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <caf/all.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+
+#include "actors/log_watch.hpp"
+#include "actors/supervisor.hpp"
+#include "actors/watchdog.hpp"
+#include "actors/writer.hpp"
+#include "io/config_file.hpp"
+#include "io/flush_builder.hpp"
+#include "io/metrics.hpp"
+#include "support/memory_event_log.hpp"
+#include "support/memory_partial_store.hpp"
+
+namespace freshet::test {
+
+inline const char* const kOrdersConfig = R"(
+kafka: {brokers: embedded}
+redis: {address: embedded}
+sources:
+  orders:
+    topic: orders
+    time: {field: ts, format: unix_ms}
+    fields: {store: string, amount: int}
+views:
+  store_orders:
+    source: orders
+    entity: store
+    clock: event
+    features:
+      orders_1h: {count: "*", window: 1h}
+      amount_1h: {sum: amount, window: 1h}
+)";
+
+class TestActorConfig : public caf::actor_system_config {
+public:
+    TestActorConfig() { set("scheduler.policy", caf::atom("testing")); }
+};
+
+class IngestFixture {
+public:
+    explicit IngestFixture(int aggregators = 1) : system_(config_) {
+        const auto config = parse_config(kOrdersConfig, "orders.yaml");
+        REQUIRE(config);
+        auto plan = std::make_shared<SourcePlan>();
+        plan->source = config->definitions.sources[0];
+        plan->views.push_back(std::make_shared<ViewPlan>(plan->source, config->definitions.views[0]));
+        plan_ = plan;
+        auto parts = std::make_shared<IngestParts>();
+        parts->log = log;
+        parts->dead_letters = letters;
+        parts->node = "node-1";
+        parts->group = "freshet";
+        parts->kafka_cluster = "memory";
+        parts->limits.aggregators_per_partition = aggregators;
+        parts->metrics = &metrics_;
+        parts->watchdog = &watchdog_;
+        writer_ = spawn_writer(system_, std::make_unique<MemoryPartialStore>(server), metrics_, Thread::shared);
+        watch_ = spawn_log_watch(system_, log, Thread::shared);
+        supervisor_ = spawn_supervisor(
+            system_,
+            {{{"orders", plan}}, {{"orders", 1}}, parts, status, [this](const Error& error) { refused.push_back(error); }},
+            writer_, watch_);
+    }
+
+    ~IngestFixture() {
+        revoke(true);
+        for (const caf::actor& actor : {caf::actor_cast<caf::actor>(supervisor_), caf::actor_cast<caf::actor>(watch_),
+                                        caf::actor_cast<caf::actor>(writer_)})
+            caf::anon_send_exit(actor, caf::exit_reason::kill);
+        supervisor_ = nullptr;
+        watch_ = nullptr;
+        writer_ = nullptr;
+        settle();
+    }
+
+    void order(const std::string& store, std::int64_t amount, std::int64_t ts) {
+        log->append(partition,
+                    R"({"store":")" + store + R"(","amount":)" + std::to_string(amount) + R"(,"ts":)" +
+                        std::to_string(ts) + "}",
+                    from_unix_ms(ts));
+    }
+    void broken_order() { log->append(partition, "{", from_unix_ms(kStart)); }
+
+    void assign() {
+        caf::anon_send(supervisor_, Assigned{{partition}});
+        settle();
+    }
+    // Whether the partition was released.
+    bool revoke(bool lost = false) {
+        caf::scoped_actor self(system_);
+        bool released = false;
+        auto answer = self->request(supervisor_, caf::infinite, Revoked{{partition}, lost});
+        settle();
+        if (self->has_next_message())
+            answer.receive([&](const Released&) { released = true; }, [](const caf::error&) {});
+        return released;
+    }
+
+    // Runs messages until there are none; fails on a loop without end.
+    void settle() {
+        constexpr std::size_t kTooMany = 200'000;
+        REQUIRE(scheduler().run(kTooMany) < kTooMany);
+    }
+    // Lets timers fire up to `time` from now, in their order.
+    void advance(std::chrono::milliseconds time) {
+        for (std::chrono::milliseconds passed{0}; passed < time; passed += std::chrono::milliseconds{10}) {
+            scheduler().clock().current_time += std::chrono::milliseconds{10};
+            while (scheduler().trigger_timeout()) settle();
+            settle();
+        }
+    }
+
+    std::int64_t recorded() {
+        const auto state = server->snapshot();
+        const auto record = state.records.find(partition);
+        if (record == state.records.end() || !record->second.views.contains("store_orders@1")) return -1;
+        return record->second.views.at("store_orders@1").next.value;
+    }
+
+    // The stored values of an entity as of `t`: orders_1h and amount_1h; none when it is missing.
+    std::optional<std::pair<std::int64_t, std::int64_t>> stored(const std::string& store, std::int64_t t) {
+        const auto state = server->snapshot();
+        const auto entity = state.entities.find({"store_orders@1", store});
+        if (entity == state.entities.end()) return std::nullopt;
+        LoadedPartial loaded;
+        loaded.head = entity->second.heads.at("0.0");
+        for (const auto& [field, bytes] : entity->second.sealed) loaded.chunks.push_back({field, bytes});
+        FlushBuilder decoder(plan_->source, plan_->views, partition.id, Generation{0});
+        auto head = decoder.decode(0, loaded);
+        REQUIRE(head);
+        FeatureReader reader(*plan_->views[0]);
+        const Head* heads[] = {&**head};
+        const std::size_t features[] = {0, 1};
+        const auto& answer = reader.read(heads, from_unix_ms(t), features);
+        if (answer.missing) return std::nullopt;
+        return std::pair(std::get<std::int64_t>(answer.values[0].value), std::get<std::int64_t>(answer.values[1].value));
+    }
+
+    static constexpr std::int64_t kStart = 1'700'000'000'000;
+    const Partition partition{"orders", PartitionId{0}};
+    std::shared_ptr<MemoryEventLog> log = std::make_shared<MemoryEventLog>();
+    std::shared_ptr<MemoryDeadLetters> letters = std::make_shared<MemoryDeadLetters>();
+    std::shared_ptr<MemoryServer> server = std::make_shared<MemoryServer>();
+    std::shared_ptr<NodeStatus> status = std::make_shared<NodeStatus>();
+    std::vector<Error> refused;
+
+private:
+    caf::scheduler::test_coordinator& scheduler() {
+        return dynamic_cast<caf::scheduler::test_coordinator&>(system_.scheduler());
+    }
+
+    TestActorConfig config_;
+    caf::actor_system system_;
+    Metrics metrics_;
+    Watchdog watchdog_{std::chrono::hours{1}, [](const std::string&) {}};
+    std::shared_ptr<const SourcePlan> plan_;
+    WriterActor writer_;
+    LogWatchActor watch_;
+    SupervisorActor supervisor_;
+};
+
+}  // namespace freshet::test

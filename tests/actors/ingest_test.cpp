@@ -1,0 +1,165 @@
+#include "actors/ingest_fixture.hpp"
+
+using namespace freshet;
+using namespace freshet::test;
+using namespace std::chrono_literals;
+using Values = std::pair<std::int64_t, std::int64_t>;
+
+namespace {
+constexpr std::int64_t kT = IngestFixture::kStart;
+}
+
+TEST_CASE("events are counted once, recorded, and then committed") {
+    IngestFixture node;
+    for (int i = 0; i < 100; ++i) node.order(i % 2 ? "north" : "south", i, kT + i);
+    node.assign();
+    CHECK(node.recorded() == 100);
+    CHECK(node.stored("north", kT + 100) == Values(50, 2500));
+    CHECK(node.stored("south", kT + 100) == Values(50, 2450));
+    node.advance(2s);
+    CHECK(node.log->committed_of(node.partition) == Offset{100});
+}
+
+TEST_CASE("events that arrive later are counted as they come") {
+    IngestFixture node;
+    node.assign();
+    node.order("north", 1, kT);
+    node.settle();
+    CHECK(node.stored("north", kT) == Values(1, 1));
+    node.order("north", 2, kT + 1);
+    node.settle();
+    CHECK(node.stored("north", kT + 1) == Values(2, 3));
+    CHECK(node.recorded() == 2);
+}
+
+TEST_CASE("twice the aggregators give the same values") {
+    IngestFixture node(2);
+    for (int i = 0; i < 100; ++i) node.order("s" + std::to_string(i % 7), i, kT + i);
+    node.assign();
+    CHECK(node.recorded() == 100);
+    CHECK(node.stored("s3", kT + 100) == Values(14, 14 * 3 + 7 * 91));
+}
+
+TEST_CASE("a store that is down is waited for, and nothing is lost or doubled") {
+    IngestFixture node;
+    node.assign();
+    node.server->set_down(true);
+    for (int i = 0; i < 10; ++i) node.order("north", 1, kT + i);
+    node.settle();
+    CHECK(node.recorded() == 0);
+    node.advance(3s);
+    node.server->set_down(false);
+    node.advance(3s);
+    CHECK(node.recorded() == 10);
+    CHECK(node.stored("north", kT + 10) == Values(10, 10));
+}
+
+TEST_CASE("a call that was applied but not answered is repeated without counting twice") {
+    for (std::size_t call = 0; call < 6; ++call) {
+        CAPTURE(call);
+        IngestFixture node;
+        node.order("north", 5, kT);
+        node.server->fail_call(MemoryServer::Fault::after_applying, call);
+        node.assign();
+        node.order("north", 7, kT + 1);
+        node.advance(5s);
+        CHECK(node.recorded() == 2);
+        CHECK(node.stored("north", kT + 1) == Values(2, 12));
+    }
+}
+
+TEST_CASE("a store restored from an older snapshot is noticed and fed again from its record") {
+    IngestFixture node;
+    node.assign();
+    node.order("north", 1, kT);
+    node.settle();
+    const auto snapshot = node.server->snapshot();
+    for (int i = 1; i < 20; ++i) node.order("north", 1, kT + i);
+    node.settle();
+    CHECK(node.recorded() == 20);
+    node.server->restore(snapshot);
+    node.order("north", 1, kT + 20);
+    node.advance(3s);
+    CHECK(node.recorded() == 21);
+    CHECK(node.stored("north", kT + 20) == Values(21, 21));
+    CHECK(node.log->starts() == 2);
+}
+
+TEST_CASE("a store that was emptied is noticed while idle and rebuilt from the log") {
+    IngestFixture node;
+    for (int i = 0; i < 20; ++i) node.order("north", 1, kT + i);
+    node.assign();
+    node.advance(3s);
+    node.server->flush_all();
+    node.advance(5s);
+    CHECK(node.recorded() == 20);
+    CHECK(node.stored("north", kT + 20) == Values(20, 20));
+}
+
+TEST_CASE("a higher epoch in the store ends the life, and nothing of it is written") {
+    IngestFixture node;
+    node.assign();
+    node.order("north", 1, kT);
+    node.settle();
+    MemoryPartialStore other(node.server);
+    const auto taken = other.take_epoch({node.partition, "node-2", "memory", "freshet", 1});
+    REQUIRE(taken);
+    node.order("north", 1, kT + 1);
+    node.settle();
+    CHECK(node.stored("north", kT + 1) == Values(1, 1));
+    // The partition is still assigned to this node, so it takes a higher epoch after the back-off.
+    node.advance(3s);
+    CHECK(node.stored("north", kT + 1) == Values(2, 2));
+    CHECK(node.server->snapshot().records.at(node.partition).epoch > taken->epoch);
+}
+
+TEST_CASE("an unacked dead letter holds the record and the commit back") {
+    IngestFixture node;
+    node.order("north", 1, kT);
+    node.broken_order();
+    node.order("north", 1, kT + 1);
+    node.assign();
+    REQUIRE(node.letters->records.size() == 1);
+    CHECK(node.letters->records[0].offset == Offset{1});
+    CHECK(node.letters->records[0].value == "{");
+    CHECK(node.letters->records[0].reason == "malformed");
+    CHECK(node.stored("north", kT + 1) == Values(2, 2));
+    CHECK(node.recorded() == 0);
+    node.letters->ack_all();
+    node.settle();
+    CHECK(node.recorded() == 3);
+}
+
+TEST_CASE("a revoked partition is flushed, recorded and committed before it is released") {
+    IngestFixture node;
+    node.assign();
+    for (int i = 0; i < 10; ++i) node.order("north", 1, kT + i);
+    CHECK(node.revoke());
+    CHECK(node.recorded() == node.log->committed_of(node.partition)->value);
+    const auto before = node.recorded();
+    node.order("north", 1, kT + 20);
+    node.advance(3s);
+    CHECK(node.recorded() == before);
+    node.assign();
+    CHECK(node.recorded() == 11);
+    CHECK(node.stored("north", kT + 20) == Values(11, 11));
+}
+
+TEST_CASE("a watermark appears once the asked end is reached") {
+    IngestFixture node;
+    node.order("north", 1, kT);
+    node.assign();
+    node.advance(3s);
+    CHECK(node.server->snapshot().records.at(node.partition).views.at("store_orders@1").watermark.has_value());
+}
+
+TEST_CASE("another deployment's record is refused and left alone") {
+    IngestFixture node;
+    MemoryPartialStore other(node.server);
+    REQUIRE(other.take_epoch({node.partition, "node-2", "another cluster", "freshet", 1}));
+    const auto before = node.server->snapshot().records.at(node.partition);
+    node.assign();
+    REQUIRE(node.refused.size() == 1);
+    CHECK(node.refused[0].message.find("another redis.prefix") != std::string::npos);
+    CHECK(node.server->snapshot().records.at(node.partition) == before);
+}
