@@ -1,0 +1,42 @@
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+
+#include "commands.hpp"
+#include "io/config_file.hpp"
+#include "io/log.hpp"
+#include "node.hpp"
+#include "stop_signal.hpp"
+
+namespace freshet {
+
+int command_run(const RunOptions& options) {
+    auto config = load_config(options.config);
+    if (!config) {
+        std::cerr << config.error().message << "\n";
+        return 2;
+    }
+    log::start(config->log);
+    for (const std::string& warning : config->warnings) log::warn(warning);
+
+    StopSignal stop;
+    bool was_refused = false;
+    const auto refused = [&](const Error&) {
+        was_refused = true;
+        stop.request();
+    };
+    auto node = Node::start(std::move(*config), {[&] { return stop.requested(); }, refused});
+    if (!node) {
+        if (stop.requested()) return 0;
+        log::error(node.error().message);
+        return 1;
+    }
+    std::cout << (*node)->addresses().json() << std::endl;
+    stop.wait();
+    log::info("stopping");
+    node->reset();
+    log::info("stopped");
+    return was_refused ? 1 : 0;
+}
+
+}  // namespace freshet

@@ -1,0 +1,127 @@
+#include "command_support.hpp"
+
+#include <absl/time/time.h>
+
+#include <algorithm>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "io/config_file.hpp"
+#include "io/config_text.hpp"
+#include "model/nearest_name.hpp"
+
+namespace freshet {
+
+namespace {
+
+Error unknown(const std::string& what, const std::string& name, const std::vector<std::string>& known) {
+    std::string message = "there is no " + what + " '" + name + "'";
+    if (const std::string nearest = nearest_name(name, known); !nearest.empty()) {
+        message += "; did you mean '" + nearest + "'?";
+    } else {
+        for (std::size_t i = 0; i < known.size(); ++i) message += (i == 0 ? "; there are: " : ", ") + known[i];
+    }
+    return {Errc::invalid_argument, message};
+}
+
+}  // namespace
+
+int failed(const Error& error, int status) {
+    std::cout.flush();
+    std::cerr << "freshet: " << error.message << "\n";
+    return status;
+}
+
+Error unknown_view(const Definitions& definitions, const std::string& name) {
+    std::vector<std::string> known;
+    for (const View& view : definitions.views) known.push_back(view.name);
+    return unknown("view", name, known);
+}
+
+Result<const Source*> choose_source(const Definitions& definitions, const std::string& name) {
+    std::vector<std::string> known;
+    for (const Source& source : definitions.sources) {
+        if (source.name == name) return &source;
+        known.push_back(source.name);
+    }
+    if (!name.empty()) return unknown("source", name, known);
+    if (definitions.sources.size() == 1) return &definitions.sources.front();
+    std::string message = "--source is missing: the configuration has several sources";
+    for (std::size_t i = 0; i < known.size(); ++i) message += (i == 0 ? ": " : ", ") + known[i];
+    return Error{Errc::invalid_argument, message};
+}
+
+nlohmann::ordered_json json_of(const Scalar& value) {
+    return std::visit(
+        [](const auto& v) -> nlohmann::ordered_json {
+            if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::monostate>) {
+                return nullptr;
+            } else {
+                return v;
+            }
+        },
+        value);
+}
+
+std::string text_of(const nlohmann::ordered_json& json) {
+    return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+Result<AskTarget> find_node(const AskOptions& options) {
+    AskTarget target;
+    if (!options.config.empty()) {
+        auto config = load_config(options.config);
+        if (!config) return config.error();
+        target.address = config->lookup.listen;
+        target.config = *std::move(config);
+    }
+    if (!options.address.empty()) {
+        const auto address = parse_endpoint(options.address, 1);
+        if (!address) return address.error().within("--address");
+        target.address = *address;
+    } else if (!target.config) {
+        return Error{Errc::invalid_argument, "which node? give its configuration (-c) or its address (-a)"};
+    } else if (target.address.port == 0) {
+        return Error{
+            Errc::invalid_argument,
+            options.config + ": lookup.listen leaves the port to the system; give the node's address (-a)"};
+    }
+    // A node that listens on every interface is reached on this machine by the loopback.
+    if (target.address.host == "0.0.0.0") target.address.host = "127.0.0.1";
+    if (target.address.host == "::") target.address.host = "::1";
+    return target;
+}
+
+namespace {
+
+// Characters of UTF-8, roughly what a terminal gives one column to.
+std::size_t width_of(const std::string& text) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+std::string table_of(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows) {
+        widths.resize(std::max(widths.size(), row.size()));
+        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+    }
+    std::string out;
+    for (const auto& row : rows) {
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            out += row[i];
+            if (i + 1 < row.size()) out.append(widths[i] - width_of(row[i]) + 2, ' ');
+        }
+        out.erase(out.find_last_not_of(' ') + 1);
+        out += '\n';
+    }
+    return out;
+}
+
+std::string utc_text(Timestamp time) {
+    return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(unix_ms(time)), absl::UTCTimeZone());
+}
+
+}  // namespace freshet

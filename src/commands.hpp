@@ -1,0 +1,64 @@
+// The program's commands, one file each. Each returns the exit status: 0 done, 1 it failed (said on standard error),
+// 2 the command line or the configuration is wrong.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace freshet {
+
+struct RunOptions {
+    std::string config;
+};
+int command_run(const RunOptions& options);
+
+struct DemoOptions {
+    std::string config;
+    std::string events;      // JSON lines, replayed into the source
+    std::string source;      // may be empty when the config has one
+    std::string record_to;   // the events as Kafka holds them, for an oracle; may be empty
+    bool stay = true;        // until SIGTERM
+};
+int command_demo(const DemoOptions& options);
+
+struct CheckOptions {
+    std::string config;
+    std::optional<std::uint64_t> entities;  // for the total in Redis
+    bool json = false;
+};
+int command_check(const CheckOptions& options);
+
+struct EvalOptions {
+    std::string config;
+    std::string events;
+    std::string source;           // of plain events; may be empty when the config has one
+    bool records = false;         // the file holds records (topic, partition, offset, timestamp, value)
+    std::vector<std::string> at;  // unix ms, or "clock"
+    std::vector<std::string> views;
+};
+int command_eval(const EvalOptions& options);
+
+struct ReplayOptions {
+    std::string config;
+    std::string events;
+    std::string source;
+    bool records = false;   // the file's partitions and timestamps are kept
+    std::string record_to;  // what Kafka acknowledged, as records
+    std::uint64_t rate = 0; // events a second; 0: as fast as Kafka takes them
+};
+int command_replay(const ReplayOptions& options);
+
+struct AskOptions {
+    std::string config;   // for lookup.listen; or
+    std::string address;  // host:port
+    std::string view;     // of get
+    std::vector<std::string> entities;
+    std::optional<std::int64_t> at;
+    bool json = false;
+};
+int command_get(const AskOptions& options);
+int command_status(const AskOptions& options);
+
+}  // namespace freshet

@@ -1,0 +1,291 @@
+#include "node.hpp"
+
+#include <caf/all.hpp>
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include <thread>
+
+#include "actors/log_watch.hpp"
+#include "actors/supervisor.hpp"
+#include "actors/watchdog.hpp"
+#include "actors/writer.hpp"
+#include "io/embedded_broker.hpp"
+#include "io/kafka_dead_letters.hpp"
+#include "io/kafka_log.hpp"
+#include "io/log.hpp"
+#include "io/lookup_server.hpp"
+#include "io/metrics.hpp"
+#include "io/private_redis.hpp"
+#include "io/redis_connection.hpp"
+#include "io/redis_partial_store.hpp"
+
+namespace freshet {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+constexpr Duration kAskTimeout{5000};
+constexpr seconds kStuckAfter{30};
+
+class LookupMetrics : public LookupObserver {
+public:
+    explicit LookupMetrics(Metrics& metrics) : metrics_(metrics) {}
+    void answered(std::string_view command, std::chrono::nanoseconds took, std::size_t entities) override {
+        metrics_.looked_up(command, entities, took);
+    }
+    void second_step() override { metrics_.second_step(); }
+    void failed(std::string_view code) override { metrics_.lookup_error(code); }
+
+private:
+    Metrics& metrics_;
+};
+
+std::string host_name() {
+    char name[256] = {};
+    gethostname(name, sizeof name - 1);
+    return name;
+}
+
+// One worker a core; fairness between actors over the throughput of one (docs/decisions).
+class ActorConfig : public caf::actor_system_config {
+public:
+    ActorConfig() {
+        set("scheduler.policy", caf::atom("sharing"));
+        set("scheduler.max-threads", std::max(2u, std::thread::hardware_concurrency()));
+        set("scheduler.max-throughput", 50);
+    }
+};
+
+[[noreturn]] void end_stuck(const std::string& who) {
+    log::error(who + " is stuck in code; ending the process so that another node takes over");
+    _exit(70);
+}
+
+// Repeats `attempt` with back-off while it is only unavailable.
+template <class T>
+Result<T> wait_for(const std::function<Result<T>()>& attempt, const std::function<bool()>& give_up) {
+    milliseconds pause{200};
+    while (true) {
+        auto result = attempt();
+        if (result || result.error().code != Errc::unavailable) return result;
+        if (give_up()) return result;
+        log::warn(result.error().message + "; trying again in " + std::to_string(pause.count()) + " ms");
+        std::this_thread::sleep_for(pause);
+        pause = std::min<milliseconds>(pause * 2, seconds{5});
+    }
+}
+
+std::string joined(const std::vector<Endpoint>& brokers) {
+    std::string text;
+    for (const Endpoint& broker : brokers) text += (text.empty() ? "" : ",") + broker.text();
+    return text;
+}
+
+std::string address_of(const RedisConfig& redis) {
+    return redis.unix_socket.empty() ? redis.address.text() : redis.unix_socket;
+}
+
+}  // namespace
+
+std::string NodeAddresses::json() const {
+    return nlohmann::ordered_json{{"ready", true},     {"lookup", lookup}, {"metrics", metrics},
+                                  {"kafka", kafka}, {"redis", redis}}
+        .dump();
+}
+
+// Members in the order in which they are made; ~Node ends them in reverse, orderly.
+struct Node::Parts {
+    Config config;
+    Callbacks callbacks;
+    NodeAddresses addresses;
+    std::shared_ptr<NodeStatus> status = std::make_shared<NodeStatus>();
+    Metrics metrics;
+    LookupMetrics lookup_metrics{metrics};
+    Watchdog watchdog{kStuckAfter, end_stuck};
+
+    std::unique_ptr<PrivateRedis> redis;
+    std::unique_ptr<EmbeddedBroker> broker;
+    std::shared_ptr<KafkaLog> event_log;
+    ActorConfig actor_config;
+    std::unique_ptr<caf::actor_system> actors;
+    WriterActor writer;
+    LogWatchActor watch;
+    SupervisorActor supervisor;
+    std::unique_ptr<GroupListener> listener;
+    std::unique_ptr<LookupServer> lookups;
+
+    Result<void> start_embedded(int partitions);
+    Result<void> check_redis();
+    Result<void> start_ingest();
+    Result<void> start_lookups();
+    Result<void> start_metrics();
+    KafkaSettings kafka_settings() const;
+    Result<std::map<std::string, std::shared_ptr<const SourcePlan>>> source_plans() const;
+    Result<std::map<std::string, std::int32_t>> find_topics(const std::vector<std::string>& topics);
+    void stop();
+};
+
+Result<void> Node::Parts::start_embedded(int partitions) {
+    if (config.redis.embedded) {
+        auto started = PrivateRedis::start();
+        if (!started) return started.error();
+        redis = std::move(*started);
+        config.redis = redis->reached_by(config.redis);
+    }
+    addresses.redis = address_of(config.redis);
+    if (!config.kafka.embedded) {
+        addresses.kafka = joined(config.kafka.brokers);
+        return {};
+    }
+    auto started = EmbeddedBroker::start();
+    if (!started) return started.error();
+    broker = std::move(*started);
+    addresses.kafka = broker->brokers();
+    for (const auto& [name, value] : EmbeddedBroker::properties()) config.kafka.properties.emplace(name, value);
+    for (const Source& source : config.definitions.sources) {
+        if (auto made = broker->create_topic(source.topic, partitions); !made) return made.error();
+        if (auto made = broker->create_topic(source.dead_letter_topic, 1); !made) return made.error();
+    }
+    return {};
+}
+
+Result<void> Node::Parts::check_redis() {
+    RedisConnection connection(config.redis);
+    const auto checked = wait_for<std::vector<std::string>>([&] { return check_server(connection); }, callbacks.give_up);
+    if (!checked) return checked.error();
+    for (const std::string& warning : *checked) log::warn(warning);
+    return {};
+}
+
+KafkaSettings Node::Parts::kafka_settings() const {
+    KafkaSettings settings;
+    settings.brokers = addresses.kafka;
+    settings.group = config.kafka.group;
+    settings.client_id = config.kafka.client_id;
+    settings.properties = config.kafka.properties;
+    return settings;
+}
+
+Result<std::map<std::string, std::shared_ptr<const SourcePlan>>> Node::Parts::source_plans() const {
+    std::map<std::string, std::shared_ptr<const SourcePlan>> plans;
+    for (const Source& source : config.definitions.sources) {
+        auto plan = std::make_shared<SourcePlan>();
+        plan->source = source;
+        for (const View& view : config.definitions.views)
+            if (view.source == source.name) plan->views.push_back(std::make_shared<ViewPlan>(source, view));
+        if (plan->views.empty()) continue;
+        if (!plans.emplace(source.topic, plan).second)
+            return Error{Errc::invalid_argument, "topic " + source.topic +
+                                                     " is read by two sources; declare one source with the fields of "
+                                                     "both and let the views choose"};
+    }
+    return plans;
+}
+
+Result<std::map<std::string, std::int32_t>> Node::Parts::find_topics(const std::vector<std::string>& topics) {
+    using Counts = std::map<std::string, std::int32_t>;
+    return wait_for<Counts>(
+        [&]() -> Result<Counts> {
+            auto counts = event_log->partition_counts(topics, kAskTimeout);
+            if (!counts) return counts;
+            for (const std::string& topic : topics)
+                if (!counts->contains(topic))
+                    return Error{Errc::unavailable, "topic " + topic + " does not exist on " + addresses.kafka +
+                                                        "; create it"};
+            return counts;
+        },
+        callbacks.give_up);
+}
+
+Result<void> Node::Parts::start_ingest() {
+    auto plans = source_plans();
+    if (!plans) return plans.error();
+    auto opened = KafkaLog::open(kafka_settings());
+    if (!opened) return opened.error();
+    event_log = std::move(*opened);
+
+    std::vector<std::string> topics;
+    for (const auto& [topic, plan] : *plans) topics.push_back(topic);
+    const auto counts = find_topics(topics);
+    if (!counts) return counts.error();
+    const auto cluster = wait_for<std::string>([&] { return event_log->cluster_id(kAskTimeout); }, callbacks.give_up);
+    if (!cluster) return cluster.error();
+    auto letters = KafkaDeadLetters::open(kafka_settings(), [](const Error& error) { log::warn(error.message); });
+    if (!letters) return letters.error();
+
+    auto parts = std::make_shared<IngestParts>();
+    parts->log = event_log;
+    parts->dead_letters = std::move(*letters);
+    parts->node = host_name() + ":" + std::to_string(getpid());
+    parts->group = config.kafka.group;
+    parts->kafka_cluster = *cluster;
+    parts->limits = config.ingest;
+    parts->metrics = &metrics;
+    parts->watchdog = &watchdog;
+
+    actors = std::make_unique<caf::actor_system>(actor_config);
+    writer = spawn_writer(*actors, std::make_unique<RedisPartialStore>(config.redis), metrics);
+    watch = spawn_log_watch(*actors, event_log);
+    supervisor = spawn_supervisor(*actors, {*plans, *counts, parts, status, callbacks.refused}, writer, watch);
+    listener = make_group_listener(*actors, supervisor);
+    return wait_for<void>([&] { return event_log->subscribe(topics, *listener); }, callbacks.give_up);
+}
+
+Result<void> Node::Parts::start_lookups() {
+    lookups = std::make_unique<LookupServer>(LookupOptions::from(config.lookup), config.definitions, config.redis,
+                                             lookup_metrics, [status = status] { return status->lines(); });
+    if (auto started = lookups->start(); !started) return started.error();
+    addresses.lookup = Endpoint{config.lookup.listen.host, lookups->ports().front()}.text();
+    return {};
+}
+
+Result<void> Node::Parts::start_metrics() {
+    const auto port = metrics.serve(config.metrics.listen.host, config.metrics.listen.port);
+    if (!port) return port.error();
+    addresses.metrics = Endpoint{config.metrics.listen.host, *port}.text();
+    return {};
+}
+
+void Node::Parts::stop() {
+    if (event_log) event_log->close();  // revokes, so every life flushes and commits
+    if (lookups) lookups->stop();
+    if (!actors) return;
+    for (const caf::actor& actor : {caf::actor_cast<caf::actor>(supervisor), caf::actor_cast<caf::actor>(watch),
+                                    caf::actor_cast<caf::actor>(writer)})
+        caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+    listener = nullptr;
+    supervisor = nullptr;
+    watch = nullptr;
+    writer = nullptr;
+    actors = nullptr;
+}
+
+Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Node::~Node() { parts_->stop(); }
+
+Result<std::unique_ptr<Node>> Node::start(Config config, Callbacks callbacks, int embedded_partitions) {
+    auto parts = std::make_unique<Parts>();
+    parts->config = std::move(config);
+    parts->callbacks = std::move(callbacks);
+    // From here on, an early return ends what was started.
+    std::unique_ptr<Node> node(new Node(std::move(parts)));
+    Parts& p = *node->parts_;
+    if (auto started = p.start_metrics(); !started) return started.error();
+    if (auto started = p.start_embedded(embedded_partitions); !started) return started.error();
+    if (auto checked = p.check_redis(); !checked) return checked.error();
+    if (p.config.roles.serve)
+        if (auto started = p.start_lookups(); !started) return started.error();
+    if (p.config.roles.ingest)
+        if (auto started = p.start_ingest(); !started) return started.error();
+    return node;
+}
+
+const NodeAddresses& Node::addresses() const { return parts_->addresses; }
+
+std::map<Partition, Offset> Node::recorded() const { return parts_->status->recorded(); }
+
+}  // namespace freshet
