@@ -187,6 +187,7 @@ private:
 
     void ship(std::unique_ptr<EventBatch> batch, Offset next) {
         intake_.finish(*batch, next);
+        batch->recorded_clock = recorded_clock();
         last_next_ = next;
         parts_->metrics->events_read(partition_.topic, batch->records, batch->bytes);
         frontier_.shipped(next, batch->clock);
@@ -195,6 +196,16 @@ private:
         inflight_bytes_ += inflight_.back().bytes;
         const Shared<EventBatch> shared = std::move(batch);
         for (const AggregatorActor& aggregator : aggregators_) send(aggregator, BatchReady{epoch_, shared});
+    }
+
+    // What no view's record is behind; none while one has no clock.
+    std::optional<Timestamp> recorded_clock() const {
+        std::optional<Timestamp> lowest;
+        for (const ViewProgress& view : progress_) {
+            if (!view.clock) return std::nullopt;
+            lowest = lowest ? std::min(*lowest, *view.clock) : *view.clock;
+        }
+        return lowest;
     }
 
     // --- the frontier, the record, the commit ---
@@ -242,11 +253,11 @@ private:
             if (const auto watermark = watermark_.at(now.next))
                 now.watermark = now.watermark ? std::max(*now.watermark, *watermark) : *watermark;
             if (now.since == kSincePending && now.clock) now.since = now.clock;
-            if (now != progress_[v] || !recorded_) changed.emplace(views()[v]->id(), now);
+            if (now != progress_[v] || heartbeat_due_) changed.emplace(views()[v]->id(), now);
         }
         if (changed.empty()) return;
         advancing_ = true;
-        recorded_ = true;
+        heartbeat_due_ = false;
         pending_ = changed;
         send(writer_, AdvanceRequest{partition_, epoch_, partitions_, std::move(changed)});
     }
@@ -282,6 +293,7 @@ private:
         end_ = end.end;
         partitions_ = end.partitions;
         watermark_.log_ended(end.asked, end.end);
+        heartbeat_due_ = true;
         parts_->metrics->lag(partition_, std::max<std::int64_t>(0, end_.value - recorded().value));
         std::size_t entities = 0;
         for (const std::size_t n : entities_) entities += n;
@@ -360,7 +372,7 @@ private:
     Watermark watermark_;
     Offset end_{};
     bool advancing_ = false;
-    bool recorded_ = false;  // an advance went out in this life
+    bool heartbeat_due_ = true;  // advance even if nothing changed: it notices a store that forgot
     Offset committed_{-1};
     steady_clock::time_point committed_at_{};
 

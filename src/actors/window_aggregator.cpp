@@ -88,7 +88,7 @@ private:
     void flush() {
         flush_began_ = std::chrono::steady_clock::now();
         flush_entities_ = table_.take_flush([this](std::uint32_t view, const std::string& name, EntityWindows& windows) {
-            builder_.add(view, name, windows, table_.clock());
+            builder_.add(view, name, windows, table_.recorded_clock());
         });
         flush_bytes_ = builder_.bytes();
         auto calls = std::make_shared<std::vector<WriteCall>>(builder_.take());

@@ -1,4 +1,6 @@
 #include "io/flush_builder.hpp"
+
+#include <algorithm>
 namespace freshet {
 
 FlushBuilder::FlushBuilder(const Source& source, ViewPlans plans, PartitionId partition, Generation generation)
@@ -11,7 +13,14 @@ PartialKey FlushBuilder::key_of(std::uint32_t view, const std::string& entity) c
     return {plans_[view]->id(), entity, origin_.text()};
 }
 
-void FlushBuilder::add(std::uint32_t view, const std::string& entity, EntityWindows& windows, Timestamp clock) {
+// Raising an expiry costs the store as much as the write, so it is raised seldom: a sixteenth too late at most.
+static Timestamp rounded_expiry(Timestamp earliest, Duration kept) {
+    const Duration step = std::max(kept / 16, Duration{1000});
+    return Timestamp{(earliest.time_since_epoch() / step + 1) * step};
+}
+
+void FlushBuilder::add(std::uint32_t view, const std::string& entity, EntityWindows& windows,
+                       std::optional<Timestamp> clock) {
     const ViewPlan& plan = *plans_[view];
     windows.flush(plan, clock, head_, changed_);
     PartialWrite write{key_of(view, entity), {}, {}, {}};
@@ -24,9 +33,12 @@ void FlushBuilder::add(std::uint32_t view, const std::string& entity, EntityWind
         bytes_ += chunk.bytes.size();
         write.chunks.push_back(std::move(chunk));
     }
+    write.has_sealed = !write.chunks.empty();
+    for (const HeadView::Resolution& resolution : head_.resolutions)
+        write.has_sealed = write.has_sealed || resolution.sealed_to != kNoTile;
     // Event time may stand still for ever, so only wall-clock views can expire.
     if (plan.view().clock == View::Clock::wall && !plan.keeps_forever())
-        write.expire_at = windows.newest() + plan.longest_kept();
+        write.expire_at = rounded_expiry(windows.newest() + plan.longest_kept(), plan.longest_kept());
     if (calls_.empty() || calls_.back().writes.size() == kWritesPerCall) calls_.emplace_back();
     calls_.back().writes.push_back(std::move(write));
 }

@@ -20,8 +20,9 @@ class FlushBuilder {
 public:
     FlushBuilder(const Source& source, ViewPlans plans, PartitionId partition, Generation generation);
 
-    // Adds an entity as it stands. `clock`: of the partition.
-    void add(std::uint32_t view, const std::string& entity, EntityWindows& windows, Timestamp clock);
+    // Adds an entity as it stands. `clock`: the partition's, as recorded; tiles are kept behind it.
+    void add(std::uint32_t view, const std::string& entity, EntityWindows& windows,
+             std::optional<Timestamp> clock);
     // What was added since the last call, in calls of kWritesPerCall; the fences are the writer's to fill in.
     std::vector<WriteCall> take();
     // Of heads and chunks in what take() will hand out.

@@ -33,7 +33,7 @@ public:
                   const std::function<void(const LogRecord&)>& sink) override;
     void stop(const Partition& partition) override;
 
-    // One request at a time: what comes meanwhile goes together in the next.
+    // Goes out with what else came, some two times a second and at a revocation.
     void commit(const Partition& partition, Offset next) override;
     Result<std::optional<Offset>> committed(const Partition& partition, Duration timeout) override;
 

@@ -2,10 +2,17 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
+
 namespace freshet {
 namespace {
 
 constexpr int kPollMs = 100;
+// Requests in Kafka's protocol.
+constexpr int kJoinGroup = 11;
+constexpr int kHeartbeat = 12;
+// By then the answer to a heartbeat has led to a JoinGroup request, or to nothing.
+constexpr auto kAfterHeartbeat = std::chrono::milliseconds{50};
 
 std::vector<Partition> partitions_of(const rd_kafka_topic_partition_list_t* list) {
     std::vector<Partition> partitions;
@@ -32,6 +39,24 @@ void on_offset_commit(rd_kafka_t*, rd_kafka_resp_err_t err, rd_kafka_topic_parti
     member_of(opaque).on_committed(err, offsets);
 }
 
+rd_kafka_resp_err_t on_request_sent(rd_kafka_t*, int, const char*, std::int32_t, std::int16_t request,
+                                    std::int16_t, std::int32_t, std::size_t, void* member) {
+    static_cast<KafkaMember*>(member)->on_request_sent(request);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+rd_kafka_resp_err_t on_response_received(rd_kafka_t*, int, const char*, std::int32_t, std::int16_t request,
+                                         std::int16_t, std::int32_t, std::size_t, std::int64_t,
+                                         rd_kafka_resp_err_t, void* member) {
+    static_cast<KafkaMember*>(member)->on_response_received(request);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+rd_kafka_resp_err_t on_new(rd_kafka_t* client, const rd_kafka_conf_t*, void* member, char*, std::size_t) {
+    rd_kafka_interceptor_add_on_request_sent(client, "freshet", on_request_sent, member);
+    return rd_kafka_interceptor_add_on_response_received(client, "freshet", on_response_received, member);
+}
+
 }  // namespace
 
 KafkaMember::KafkaMember()
@@ -56,6 +81,7 @@ Result<void> KafkaMember::join(KafkaConf conf, const std::vector<std::string>& t
                                GroupListener& listener) {
     rd_kafka_conf_set_rebalance_cb(conf.get(), freshet::on_rebalance);
     rd_kafka_conf_set_offset_commit_cb(conf.get(), on_offset_commit);
+    rd_kafka_conf_interceptor_add_on_new(conf.get(), "freshet", on_new, this);
     auto client = make_kafka_client(KafkaClientKind::consumer, std::move(conf), context_);
     if (!client) return client.error();
     client_ = std::move(*client);
@@ -100,6 +126,7 @@ std::shared_ptr<KafkaPartition> KafkaMember::find(const Partition& partition) {
 
 void KafkaMember::serve() {
     while (!leaving_) {
+        send_commits(false);
         rd_kafka_message_t* message = rd_kafka_consumer_poll(client_.get(), kPollMs);
         if (message == nullptr) continue;
         // Records have queues of their own, so that this is an error of a topic or of the group.
@@ -170,6 +197,7 @@ void KafkaMember::take(const std::vector<Partition>& partitions) {
                         {Errc::unavailable, std::string("assigning: ") + rd_kafka_error_string(error)});
         rd_kafka_error_destroy(error);
     }
+    if (assignments_awaited_ > 0) --assignments_awaited_;
     if (GroupListener* to = listener(); to != nullptr && !partitions.empty()) {
         to->assigned(partitions);
     }
@@ -190,6 +218,8 @@ void KafkaMember::give_up(const std::vector<Partition>& partitions, bool lost) {
     }
     if (lost) forget_commits(partitions);
     send_commits(true);  // librdkafka hands the partitions over only when they are through
+    // What follows a revocation is an assignment of what is new, a JoinGroup, and its assignment.
+    await_assignments(lost ? 1 : 2);
 
     const KafkaPartitions started = kafka_partitions();
     for (const Partition& partition : partitions) {
@@ -214,11 +244,8 @@ void KafkaMember::commit(const Partition& partition, Offset next) {
                         {Errc::fenced, "committing " + partition.text() + ": it is not assigned to this node"});
         return;
     }
-    {
-        const std::lock_guard lock(commits_mutex_);
-        commits_[partition] = next;
-    }
-    send_commits(false);
+    const std::lock_guard lock(commits_mutex_);
+    commits_[partition] = next;
 }
 
 void KafkaMember::forget_commits(const std::vector<Partition>& partitions) {
@@ -226,16 +253,39 @@ void KafkaMember::forget_commits(const std::vector<Partition>& partitions) {
     for (const Partition& partition : partitions) commits_.erase(partition);
 }
 
-void KafkaMember::send_commits(bool even_if_one_is_out) {
+void KafkaMember::await_assignments(int count) {
+    int awaited = assignments_awaited_;
+    while (awaited < count && !assignments_awaited_.compare_exchange_weak(awaited, count)) {
+    }
+}
+
+void KafkaMember::on_request_sent(int request) {
+    if (request == kJoinGroup) await_assignments(1);
+    if (request == kHeartbeat) heartbeat_answered_ = false;
+}
+
+void KafkaMember::on_response_received(int request) {
+    if (request != kHeartbeat) return;
+    heartbeat_answered_at_ = std::chrono::steady_clock::now();
+    heartbeat_answered_ = true;
+}
+
+bool KafkaMember::commits_are_safe() const {
+    return assignments_awaited_ == 0 && heartbeat_answered_ &&
+           std::chrono::steady_clock::now() - heartbeat_answered_at_.load() > kAfterHeartbeat;
+}
+
+void KafkaMember::send_commits(bool now) {
     const std::lock_guard lock(commits_mutex_);
-    if (commits_closed_ || commits_.empty() || (commits_out_ > 0 && !even_if_one_is_out)) return;
+    if (commits_closed_ || commits_.empty()) return;
+    if (!now && (commit_out_ || !commits_are_safe())) return;
     const KafkaPartitions offsets = kafka_partitions();
     for (const auto& [partition, next] : commits_) add(offsets.get(), partition, next.value);
     commits_.clear();
     if (const auto err = rd_kafka_commit(client_.get(), offsets.get(), 1)) {
         reports_.report("commit", kafka_error(err, "committing"));
     } else {
-        ++commits_out_;
+        commit_out_ = true;
     }
 }
 
@@ -244,15 +294,17 @@ void KafkaMember::on_committed(int code, const rd_kafka_topic_partition_list_s* 
         const auto& one = offsets->elems[i];
         const int err = one.err != RD_KAFKA_RESP_ERR_NO_ERROR ? one.err : code;
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-        reports_.report("commit",
-                        kafka_error(err, "committing " + std::to_string(one.offset) + " of " +
-                                             Partition{one.topic, PartitionId{one.partition}}.text()));
+        const Partition partition{one.topic, PartitionId{one.partition}};
+        if (err == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS && find(partition) != nullptr) {
+            const std::lock_guard lock(commits_mutex_);
+            commits_.try_emplace(partition, Offset{one.offset});  // again later, unless there is a newer one
+            continue;
+        }
+        reports_.report(
+            "commit", kafka_error(err, "committing " + std::to_string(one.offset) + " of " + partition.text()));
     }
-    {
-        const std::lock_guard lock(commits_mutex_);
-        --commits_out_;
-    }
-    send_commits(false);
+    const std::lock_guard lock(commits_mutex_);
+    commit_out_ = false;
 }
 
 }  // namespace freshet

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -33,6 +34,9 @@ public:
     // From librdkafka, on the thread that serves the group.
     void on_rebalance(int code, const rd_kafka_topic_partition_list_s* list);
     void on_committed(int code, const rd_kafka_topic_partition_list_s* offsets);
+    // From librdkafka, on the thread of a connection.
+    void on_request_sent(int request);
+    void on_response_received(int request);
 
 private:
     void serve();
@@ -41,7 +45,9 @@ private:
     void give_up(const std::vector<Partition>& partitions, bool lost);
     std::vector<std::shared_ptr<KafkaPartition>> held(const std::vector<Partition>& partitions);
     void forget_commits(const std::vector<Partition>& partitions);
-    void send_commits(bool even_if_one_is_out);
+    void send_commits(bool now);
+    bool commits_are_safe() const;
+    void await_assignments(int count);
 
     GroupListener* listener();
     void report(const Error& error);
@@ -57,9 +63,16 @@ private:
     std::mutex assigned_mutex_;
     std::map<Partition, std::shared_ptr<KafkaPartition>> assigned_;
 
-    std::mutex commits_mutex_;
+    // A commit that waits behind our own JoinGroup request is refused, as of a former generation, and 2.0.2
+    // then gives up all that is assigned. That request goes out upon the answer to a heartbeat, and after a
+    // revocation: commits go out between heartbeats, and not until so many assignments have come.
+    std::atomic<int> assignments_awaited_ = 0;
+    std::atomic<bool> heartbeat_answered_ = false;
+    std::atomic<std::chrono::steady_clock::time_point> heartbeat_answered_at_ = {};
+
+    mutable std::mutex commits_mutex_;
     std::map<Partition, Offset> commits_;
-    int commits_out_ = 0;  // requests
+    bool commit_out_ = false;
     bool commits_closed_ = false;
 
     std::atomic<bool> leaving_ = false;

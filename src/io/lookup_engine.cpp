@@ -15,7 +15,8 @@ namespace {
 constexpr std::string_view kWhole = "return {redis.call('HVALS',KEYS[1]),redis.call('HGETALL',KEYS[2])}";
 
 constexpr int kMostAttempts = 5;
-constexpr std::size_t kKeptBody = 256 * 1024;
+constexpr std::size_t kKeptBody = 256 * 1024;  // what a pooled request holds on to
+constexpr std::size_t kKeptRows = 1024;
 
 // What a reply is about, in the tag.
 enum class Step : std::uint64_t { heads = 0, whole = 1, names = 2 };
@@ -68,6 +69,10 @@ LookupRequest& LookupEngine::take() {
 
 void LookupEngine::give_back(LookupRequest& request) {
     if (request.body.capacity() > kKeptBody) request.body = {};
+    if (request.rows.capacity() > kKeptRows) {
+        request.rows = {};
+        request.query = {};
+    }
     free_.push_back(&request);
 }
 

@@ -25,6 +25,7 @@ void EntityTable::apply(std::shared_ptr<const EventBatch> batch, std::span<const
         }
     }
     clock_ = std::max(clock_, batch->clock);
+    recorded_clock_ = std::max(recorded_clock_, batch->recorded_clock);
     applied_ = std::max(applied_, batch->next);
 }
 

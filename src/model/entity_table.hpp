@@ -50,6 +50,8 @@ public:
     Offset safe() const;
     // The highest clock of the partition in the batches applied; 1970 before the first.
     Timestamp clock() const { return clock_.value_or(Timestamp{}); }
+    // The highest recorded clock that came with a batch: tiles are kept behind this one.
+    std::optional<Timestamp> recorded_clock() const { return recorded_clock_; }
 
     struct Counts {
         std::uint64_t counted = 0;
@@ -99,6 +101,7 @@ private:
     std::vector<Entities> entities_;  // one map a view
     Offset applied_;                  // one past the last offset applied
     std::optional<Timestamp> clock_;
+    std::optional<Timestamp> recorded_clock_;
     std::size_t waiting_ = 0;
     Group to_load_;
     std::vector<Offset> loading_;  // the low offset of each load under way, oldest first

@@ -178,7 +178,7 @@ void EntityWindows::show(const Resolution& resolution, const Tiles& tiles, HeadV
     }
 }
 
-void EntityWindows::flush(const ViewPlan& plan, Timestamp clock, HeadView& head, std::vector<ChunkId>& changed) {
+void EntityWindows::flush(const ViewPlan& plan, std::optional<Timestamp> clock, HeadView& head, std::vector<ChunkId>& changed) {
     head.stamp = stamp_;
     head.partition = partition_;
     head.newest = newest_;
@@ -186,7 +186,7 @@ void EntityWindows::flush(const ViewPlan& plan, Timestamp clock, HeadView& head,
     changed.clear();
     for (std::size_t r = 0; r < resolutions_.size(); ++r) {
         const Resolution& resolution = plan.resolutions()[r];
-        expire(resolution, resolutions_[r], clock);
+        if (clock) expire(resolution, resolutions_[r], *clock);
         seal(resolution, resolutions_[r]);
         show(resolution, resolutions_[r], head.resolutions[r]);
         for (const TileNumber chunk : resolutions_[r].changed_chunks) changed.push_back({r, chunk});

@@ -30,8 +30,9 @@ public:
         friend auto operator<=>(const ChunkId&, const ChunkId&) = default;
     };
     // Fills `head` with what a flush stores now and `changed` with the sealed chunks that differ from those handed out
-    // before; a chunk without tiles is to be removed. Drops tiles that the partition's clock has left behind.
-    void flush(const ViewPlan& plan, Timestamp clock, HeadView& head, std::vector<ChunkId>& changed);
+    // before; a chunk without tiles is to be removed. Drops tiles that no read as of `clock` or later needs (none: drops
+    // nothing).
+    void flush(const ViewPlan& plan, std::optional<Timestamp> clock, HeadView& head, std::vector<ChunkId>& changed);
 
     // The sealed tiles of a chunk, for the codec.
     std::span<const Tile> sealed_tiles(ChunkId chunk) const;

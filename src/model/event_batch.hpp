@@ -23,6 +23,8 @@ struct EventBatch {
     Epoch epoch{};
     Offset next{};                   // one past the last record
     std::optional<Timestamp> clock;  // the partition's clock after the last record
+    // The clock that readers may still read as of, from the record; tiles are kept behind this one.
+    std::optional<Timestamp> recorded_clock;
     std::size_t bytes = 0;           // of the records' payloads
     std::size_t records = 0;
     std::vector<Event> events;

@@ -108,9 +108,9 @@ public:
     }
     // Lets timers fire up to `time` from now, in their order.
     void advance(std::chrono::milliseconds time) {
-        for (std::chrono::milliseconds passed{0}; passed < time; passed += std::chrono::milliseconds{10}) {
-            scheduler().clock().current_time += std::chrono::milliseconds{10};
-            while (scheduler().trigger_timeout()) settle();
+        constexpr std::chrono::milliseconds kStep{10};
+        for (std::chrono::milliseconds passed{0}; passed < time; passed += kStep) {
+            scheduler().advance_time(kStep);
             settle();
         }
     }

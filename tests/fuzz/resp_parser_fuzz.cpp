@@ -1,5 +1,6 @@
 // Any bytes, in pieces of any size: the parser must neither read nor write out of bounds, and must not care how
 // the stream is cut.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>

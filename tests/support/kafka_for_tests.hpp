@@ -225,6 +225,10 @@ public:
         const std::lock_guard lock(mutex_);
         return owned_;
     }
+    int losses() {
+        const std::lock_guard lock(mutex_);
+        return losses_;
+    }
     std::vector<Error> errors() {
         const std::lock_guard lock(mutex_);
         return errors_;
@@ -244,6 +248,7 @@ private:
 class Reader {
 public:
     Reader(Member& member, Partition partition) : log_(*member.log), partition_(std::move(partition)) {}
+    ~Reader() { log_.stop(partition_); }  // no more wakes
 
     void start(std::int64_t from) { REQUIRE(try_start(from)); }
     bool try_start(std::int64_t from) {
