@@ -24,7 +24,7 @@ kafka: {{brokers: "{brokers}", group: "{group}"}}
 redis: {{address: "{redis}", prefix: "{group}:"}}
 lookup: {{listen: "127.0.0.1:0"}}
 metrics: {{listen: "127.0.0.1:0"}}
-ingest: {{aggregators_per_partition: {aggregators}}}
+ingest: {{aggregators: {aggregators}}}
 sources:
   orders:
 {source}
@@ -107,7 +107,7 @@ def recorded(client):
 
 
 def produce(services, config, name):
-    subprocess.run([binary(), "replay", "-c", str(config), "--records", "--source", "orders",
+    subprocess.run([binary(), "replay", "-c", str(config), "--records",
                     str(services.directory / f"{name}.jsonl")], check=True, stdout=subprocess.DEVNULL)
 
 
