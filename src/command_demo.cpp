@@ -73,7 +73,9 @@ int command_demo(const DemoOptions& options) {
     if (!replayed) return stop.requested() ? kDone : failed(replayed.error(), kFailed);
     while (!stop.requested() && !has_caught_up(**node, *replayed)) stop.wait_for(kPollMs);
     const std::chrono::duration<double> took = steady_clock::now() - began;
-    std::cout << nlohmann::ordered_json{{"caught_up", true}, {"events", replayed->events}, {"seconds", took.count()}}
+    std::cout << nlohmann::ordered_json{{"caught_up", true},
+                                        {"events", replayed->events},
+                                        {"seconds", took.count()}}
               << std::endl;
     if (options.stay) stop.wait();
     return kDone;

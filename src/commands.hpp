@@ -1,5 +1,5 @@
-// The program's commands, one file each. Each returns the exit status: 0 done, 1 it failed (said on standard error),
-// 2 the command line or the configuration is wrong.
+// The program's commands, one file each. Each returns the exit status: 0 done, 1 it failed (said on standard
+// error), 2 the command line or the configuration is wrong.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@ int command_run(const RunOptions& options);
 
 struct DemoOptions {
     std::string config;
-    std::string events;      // JSON lines, replayed into the source
-    std::string source;      // may be empty when the config has one
-    std::string record_to;   // the events as Kafka holds them, for an oracle; may be empty
-    bool stay = true;        // until SIGTERM
+    std::string events;     // JSON lines, replayed into the source
+    std::string source;     // may be empty when the config has one
+    std::string record_to;  // the events as Kafka holds them, for an oracle; may be empty
+    bool stay = true;       // until SIGTERM
 };
 int command_demo(const DemoOptions& options);
 
@@ -44,9 +44,9 @@ struct ReplayOptions {
     std::string config;
     std::string events;
     std::string source;
-    bool records = false;   // the file's partitions and timestamps are kept
-    std::string record_to;  // what Kafka acknowledged, as records
-    std::uint64_t rate = 0; // events a second; 0: as fast as Kafka takes them
+    bool records = false;    // the file's partitions and timestamps are kept
+    std::string record_to;   // what Kafka acknowledged, as records
+    std::uint64_t rate = 0;  // events a second; 0: as fast as Kafka takes them
 };
 int command_replay(const ReplayOptions& options);
 

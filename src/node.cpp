@@ -92,8 +92,8 @@ std::string address_of(const RedisConfig& redis) {
 }  // namespace
 
 std::string NodeAddresses::json() const {
-    return nlohmann::ordered_json{{"ready", true},     {"lookup", lookup}, {"metrics", metrics},
-                                  {"kafka", kafka}, {"redis", redis}}
+    return nlohmann::ordered_json{
+        {"ready", true}, {"lookup", lookup}, {"metrics", metrics}, {"kafka", kafka}, {"redis", redis}}
         .dump();
 }
 
@@ -155,7 +155,8 @@ Result<void> Node::Parts::start_embedded(int partitions) {
 
 Result<void> Node::Parts::check_redis() {
     RedisConnection connection(config.redis);
-    const auto checked = wait_for<std::vector<std::string>>([&] { return check_server(connection); }, callbacks.give_up);
+    const auto checked =
+        wait_for<std::vector<std::string>>([&] { return check_server(connection); }, callbacks.give_up);
     if (!checked) return checked.error();
     for (const std::string& warning : *checked) log::warn(warning);
     return {};
@@ -179,9 +180,10 @@ Result<std::map<std::string, std::shared_ptr<const SourcePlan>>> Node::Parts::so
             if (view.source == source.name) plan->views.push_back(std::make_shared<ViewPlan>(source, view));
         if (plan->views.empty()) continue;
         if (!plans.emplace(source.topic, plan).second)
-            return Error{Errc::invalid_argument, "topic " + source.topic +
-                                                     " is read by two sources; declare one source with the fields of "
-                                                     "both and let the views choose"};
+            return Error{Errc::invalid_argument,
+                         "topic " + source.topic +
+                             " is read by two sources; declare one source with the fields of "
+                             "both and let the views choose"};
     }
     return plans;
 }
@@ -194,8 +196,8 @@ Result<std::map<std::string, std::int32_t>> Node::Parts::find_topics(const std::
             if (!counts) return counts;
             for (const std::string& topic : topics)
                 if (!counts->contains(topic))
-                    return Error{Errc::unavailable, "topic " + topic + " does not exist on " + addresses.kafka +
-                                                        "; create it"};
+                    return Error{Errc::unavailable,
+                                 "topic " + topic + " does not exist on " + addresses.kafka + "; create it"};
             return counts;
         },
         callbacks.give_up);
@@ -212,9 +214,11 @@ Result<void> Node::Parts::start_ingest() {
     for (const auto& [topic, plan] : *plans) topics.push_back(topic);
     const auto counts = find_topics(topics);
     if (!counts) return counts.error();
-    const auto cluster = wait_for<std::string>([&] { return event_log->cluster_id(kAskTimeout); }, callbacks.give_up);
+    const auto cluster =
+        wait_for<std::string>([&] { return event_log->cluster_id(kAskTimeout); }, callbacks.give_up);
     if (!cluster) return cluster.error();
-    auto letters = KafkaDeadLetters::open(kafka_settings(), [](const Error& error) { log::warn(error.message); });
+    auto letters =
+        KafkaDeadLetters::open(kafka_settings(), [](const Error& error) { log::warn(error.message); });
     if (!letters) return letters.error();
 
     auto parts = std::make_shared<IngestParts>();
@@ -236,8 +240,9 @@ Result<void> Node::Parts::start_ingest() {
 }
 
 Result<void> Node::Parts::start_lookups() {
-    lookups = std::make_unique<LookupServer>(LookupOptions::from(config.lookup), config.definitions, config.redis,
-                                             lookup_metrics, [status = status] { return status->lines(); });
+    lookups =
+        std::make_unique<LookupServer>(LookupOptions::from(config.lookup), config.definitions, config.redis,
+                                       lookup_metrics, [status = status] { return status->lines(); });
     if (auto started = lookups->start(); !started) return started.error();
     addresses.lookup = Endpoint{config.lookup.listen.host, lookups->ports().front()}.text();
     return {};

@@ -25,15 +25,15 @@ struct NodeAddresses {
 
 class Node {
 public:
-    // `give_up` is asked while Kafka or Redis is waited for at the start. `refused` is called once, from another thread,
-    // when the node finds that going on would be wrong.
+    // `give_up` is asked while Kafka or Redis is waited for at the start. `refused` is called once, from
+    // another thread, when the node finds that going on would be wrong.
     struct Callbacks {
         std::function<bool()> give_up;
         std::function<void(const Error&)> refused;
     };
 
-    // Connects, waiting for services that are not up yet, and begins to work. Embedded services are started by it, and
-    // so is any topic the sources name on an embedded broker, with `embedded_partitions` partitions.
+    // Connects, waiting for services that are not up yet, and begins to work. Embedded services are started by
+    // it, and so is any topic the sources name on an embedded broker, with `embedded_partitions` partitions.
     static Result<std::unique_ptr<Node>> start(Config config, Callbacks callbacks, int embedded_partitions = 4);
     // Stops draining, flushes, commits, leaves the group; bounded to 10 s.
     ~Node();

@@ -10,10 +10,10 @@ class StopSignal {
 public:
     StopSignal();
 
-    void wait();                        // until a signal came, or request()
-    bool wait_for(int milliseconds);    // the same, up to a time; whether it came
-    bool requested();                   // without waiting
-    void request();                     // from any thread
+    void wait();                      // until a signal came, or request()
+    bool wait_for(int milliseconds);  // the same, up to a time; whether it came
+    bool requested();                 // without waiting
+    void request();                   // from any thread
 
 private:
     std::atomic<bool> requested_ = false;

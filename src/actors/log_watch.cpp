@@ -91,7 +91,7 @@ private:
 
 LogWatchActor spawn_log_watch(caf::actor_system& system, std::shared_ptr<EventLog> log, Thread thread) {
     return thread == Thread::own ? system.spawn<LogWatch, caf::detached>(std::move(log))
-                                : system.spawn<LogWatch>(std::move(log));
+                                 : system.spawn<LogWatch>(std::move(log));
 }
 
 }  // namespace freshet

@@ -5,8 +5,9 @@
 
 namespace freshet {
 
-// Asks the brokers what a life needs to begin, and once a second for the end of every watched partition. Its questions
-// block, hence a thread of its own; it never touches the fetching connection.
-LogWatchActor spawn_log_watch(caf::actor_system& system, std::shared_ptr<EventLog> log, Thread thread = Thread::own);
+// Asks the brokers what a life needs to begin, and once a second for the end of every watched partition. Its
+// questions block, hence a thread of its own; it never touches the fetching connection.
+LogWatchActor spawn_log_watch(caf::actor_system& system, std::shared_ptr<EventLog> log,
+                              Thread thread = Thread::own);
 
 }  // namespace freshet

@@ -1,9 +1,9 @@
-// The map of the system: every actor's interface, one comment a message. Only this header names CAF's typed-actor
-// vocabulary, so that a move to another CAF touches it alone.
+// The map of the system: every actor's interface, one comment a message. Only this header names CAF's
+// typed-actor vocabulary, so that a move to another CAF touches it alone.
 //
-// A partition is lived in lives: taking it spawns a consumer and its aggregators under a new epoch; whatever goes wrong
-// ends them all, and a new life begins from the record. So nothing queued in a former life survives, and every message
-// names its epoch all the same, since the writer outlives the lives.
+// A partition is lived in lives: taking it spawns a consumer and its aggregators under a new epoch; whatever
+// goes wrong ends them all, and a new life begins from the record. So nothing queued in a former life survives,
+// and every message names its epoch all the same, since the writer outlives the lives.
 #pragma once
 
 #include <caf/all.hpp>
@@ -27,15 +27,33 @@ using Shared = std::shared_ptr<const T>;
 
 // --- writer: the one connection to a Redis primary; repeats with back-off until it is answered ---
 
-struct TakeEpochRequest { PartitionClaim claim; };
-struct EpochTaken { Shared<Result<TakenEpoch>> result; };
+struct TakeEpochRequest {
+    PartitionClaim claim;
+};
+struct EpochTaken {
+    Shared<Result<TakenEpoch>> result;
+};
 
-struct LoadRequest { Partition partition; Epoch epoch; Shared<std::vector<PartialKey>> keys; };
-struct Loaded { Epoch epoch; Shared<Result<std::vector<LoadedPartial>>> result; };
+struct LoadRequest {
+    Partition partition;
+    Epoch epoch;
+    Shared<std::vector<PartialKey>> keys;
+};
+struct Loaded {
+    Epoch epoch;
+    Shared<Result<std::vector<LoadedPartial>>> result;
+};
 
 // The writer fills in the fences.
-struct FlushRequest { Partition partition; Epoch epoch; std::shared_ptr<std::vector<WriteCall>> calls; };
-struct Flushed { Epoch epoch; Result<void> result; };
+struct FlushRequest {
+    Partition partition;
+    Epoch epoch;
+    std::shared_ptr<std::vector<WriteCall>> calls;
+};
+struct Flushed {
+    Epoch epoch;
+    Result<void> result;
+};
 
 struct AdvanceRequest {
     Partition partition;
@@ -43,19 +61,25 @@ struct AdvanceRequest {
     std::int32_t partitions;
     std::map<std::string, ViewProgress> views;
 };
-struct AdvanceDone { Epoch epoch; Shared<Result<Advanced>> result; };
+struct AdvanceDone {
+    Epoch epoch;
+    Shared<Result<Advanced>> result;
+};
 
 struct WriterWork {};  // to itself: do what has been queued, as one pipeline
 
 using WriterActor = caf::typed_actor<caf::replies_to<TakeEpochRequest>::with<EpochTaken>,  // begins a life
-                                     caf::replies_to<LoadRequest>::with<Loaded>,           // first touch of entities
-                                     caf::replies_to<FlushRequest>::with<Flushed>,         // changed entities
-                                     caf::replies_to<AdvanceRequest>::with<AdvanceDone>,   // the progress record
+                                     caf::replies_to<LoadRequest>::with<Loaded>,    // first touch of entities
+                                     caf::replies_to<FlushRequest>::with<Flushed>,  // changed entities
+                                     caf::replies_to<AdvanceRequest>::with<AdvanceDone>,  // the progress record
                                      caf::reacts_to<WriterWork>>;
 
 // --- window aggregator: the entities of one partition that hash to it ---
 
-struct BatchReady { Epoch epoch; Shared<EventBatch> batch; };
+struct BatchReady {
+    Epoch epoch;
+    Shared<EventBatch> batch;
+};
 
 using AggregatorActor = caf::typed_actor<caf::reacts_to<BatchReady>,  // from the consumer
                                          caf::reacts_to<Loaded>,      // from the writer
@@ -74,48 +98,86 @@ struct AggregatorProgress {
     std::size_t entities;
 };
 // An aggregator met an error that ends this life.
-struct AggregatorFailed { Epoch epoch; Error error; };
+struct AggregatorFailed {
+    Epoch epoch;
+    Error error;
+};
 
 // What Kafka says when a life begins.
-struct StartFacts { Shared<Result<LogRange>> range; std::optional<Offset> committed; std::vector<Offset> view_starts; };
+struct StartFacts {
+    Shared<Result<LogRange>> range;
+    std::optional<Offset> committed;
+    std::vector<Offset> view_starts;
+};
 // The end of the log as asked for at `asked` (steady clock).
-struct EndOffset { std::chrono::steady_clock::time_point asked; Offset end; std::int32_t partitions; };
+struct EndOffset {
+    std::chrono::steady_clock::time_point asked;
+    Offset end;
+    std::int32_t partitions;
+};
 
-struct DeadLetterAcked { Epoch epoch; Offset offset; };
+struct DeadLetterAcked {
+    Epoch epoch;
+    Offset offset;
+};
 
 struct StopConsuming {};  // flush, advance, commit, and end
-struct Stopped { Partition partition; };
+struct Stopped {
+    Partition partition;
+};
 
-using ConsumerActor = caf::typed_actor<caf::reacts_to<EpochTaken>,          // from the writer
-                                       caf::reacts_to<StartFacts>,          // from the log watch
-                                       caf::reacts_to<Wake>,                // from the log, or itself
-                                       caf::reacts_to<AggregatorProgress>,  // the frontier moves; this is the credit
-                                       caf::reacts_to<AggregatorFailed>,
-                                       caf::reacts_to<AdvanceDone>,         // from the writer: commit may follow
-                                       caf::reacts_to<DeadLetterAcked>,     // from the dead-letter sink
-                                       caf::reacts_to<EndOffset>,           // from the log watch, once a second
-                                       caf::replies_to<StopConsuming>::with<Stopped>>;
+using ConsumerActor =
+    caf::typed_actor<caf::reacts_to<EpochTaken>,          // from the writer
+                     caf::reacts_to<StartFacts>,          // from the log watch
+                     caf::reacts_to<Wake>,                // from the log, or itself
+                     caf::reacts_to<AggregatorProgress>,  // the frontier moves; this is the credit
+                     caf::reacts_to<AggregatorFailed>,
+                     caf::reacts_to<AdvanceDone>,      // from the writer: commit may follow
+                     caf::reacts_to<DeadLetterAcked>,  // from the dead-letter sink
+                     caf::reacts_to<EndOffset>,        // from the log watch, once a second
+                     caf::replies_to<StopConsuming>::with<Stopped>>;
 
 // --- log watch: asks the brokers, on a thread of its own because the answers block ---
 
-struct ViewStartSpec { Start start; };
-struct AskStartFacts { Partition partition; std::vector<ViewStartSpec> views; };
-struct WatchEnd { Partition partition; ConsumerActor consumer; };
-struct UnwatchEnd { Partition partition; };
+struct ViewStartSpec {
+    Start start;
+};
+struct AskStartFacts {
+    Partition partition;
+    std::vector<ViewStartSpec> views;
+};
+struct WatchEnd {
+    Partition partition;
+    ConsumerActor consumer;
+};
+struct UnwatchEnd {
+    Partition partition;
+};
 struct WatchTick {};
 
 using LogWatchActor = caf::typed_actor<caf::replies_to<AskStartFacts>::with<StartFacts>,
-                                       caf::reacts_to<WatchEnd>,    // send it EndOffset once a second
+                                       caf::reacts_to<WatchEnd>,  // send it EndOffset once a second
                                        caf::reacts_to<UnwatchEnd>,
                                        caf::reacts_to<WatchTick>>;  // to itself
 
 // --- supervisor: spawns, monitors, restarts ---
 
-struct Assigned { std::vector<Partition> partitions; };
-struct Revoked { std::vector<Partition> partitions; bool lost; };
+struct Assigned {
+    std::vector<Partition> partitions;
+};
+struct Revoked {
+    std::vector<Partition> partitions;
+    bool lost;
+};
 struct Released {};  // nobody drains those partitions any more
-struct PartitionRunning { Partition partition; Epoch epoch; };
-struct PartitionFailed { Partition partition; Error error; };
+struct PartitionRunning {
+    Partition partition;
+    Epoch epoch;
+};
+struct PartitionFailed {
+    Partition partition;
+    Error error;
+};
 struct PartitionStatus {
     Partition partition;
     Epoch epoch;
@@ -123,24 +185,27 @@ struct PartitionStatus {
     Offset end;   // of the log
     std::size_t entities;
 };
-struct RestartPartition { Partition partition; };  // to itself, after the back-off
+struct RestartPartition {
+    Partition partition;
+};  // to itself, after the back-off
 
-using SupervisorActor = caf::typed_actor<caf::reacts_to<Assigned>,                        // from the group
-                                         caf::replies_to<Revoked>::with<Released>,        // from the group
-                                         caf::reacts_to<PartitionRunning>,                // a life is consuming
-                                         caf::reacts_to<PartitionFailed>,                 // a life ends, and why
-                                         caf::reacts_to<PartitionStatus>,                 // once a second
+using SupervisorActor = caf::typed_actor<caf::reacts_to<Assigned>,                  // from the group
+                                         caf::replies_to<Revoked>::with<Released>,  // from the group
+                                         caf::reacts_to<PartitionRunning>,          // a life is consuming
+                                         caf::reacts_to<PartitionFailed>,           // a life ends, and why
+                                         caf::reacts_to<PartitionStatus>,           // once a second
                                          caf::reacts_to<RestartPartition>>;
 
 }  // namespace freshet
 
-#define FRESHET_MESSAGES(allow)                                                                                      \
-    allow(TakeEpochRequest) allow(EpochTaken) allow(LoadRequest) allow(Loaded) allow(FlushRequest) allow(Flushed)    \
-    allow(AdvanceRequest) allow(AdvanceDone) allow(WriterWork) allow(BatchReady) allow(Wake)                         \
-    allow(AggregatorProgress) allow(AggregatorFailed) allow(StartFacts) allow(EndOffset) allow(DeadLetterAcked)      \
-    allow(StopConsuming) allow(Stopped) allow(AskStartFacts) allow(WatchEnd) allow(UnwatchEnd) allow(WatchTick)      \
-    allow(Assigned) allow(Revoked) allow(Released) allow(PartitionRunning) allow(PartitionFailed)                    \
-    allow(PartitionStatus) allow(RestartPartition)
+#define FRESHET_MESSAGES(allow)                                                                               \
+    allow(TakeEpochRequest) allow(EpochTaken) allow(LoadRequest) allow(Loaded) allow(FlushRequest)            \
+        allow(Flushed) allow(AdvanceRequest) allow(AdvanceDone) allow(WriterWork) allow(BatchReady)           \
+            allow(Wake) allow(AggregatorProgress) allow(AggregatorFailed) allow(StartFacts) allow(EndOffset)  \
+                allow(DeadLetterAcked) allow(StopConsuming) allow(Stopped) allow(AskStartFacts)               \
+                    allow(WatchEnd) allow(UnwatchEnd) allow(WatchTick) allow(Assigned) allow(Revoked)         \
+                        allow(Released) allow(PartitionRunning) allow(PartitionFailed) allow(PartitionStatus) \
+                            allow(RestartPartition)
 
 // All of these stay within one process.
 #define FRESHET_LOCAL_MESSAGE(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(freshet::type)

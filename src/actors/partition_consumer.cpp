@@ -69,7 +69,9 @@ protected:
     }
 
 private:
-    std::size_t aggregator_count() const { return static_cast<std::size_t>(parts_->limits.aggregators_per_partition); }
+    std::size_t aggregator_count() const {
+        return static_cast<std::size_t>(parts_->limits.aggregators_per_partition);
+    }
     const ViewPlans& views() const { return source_->views; }
 
     PartitionClaim claim() const {
@@ -104,7 +106,8 @@ private:
         spawn_aggregators(decision->from);
         restart_intake(decision->from);
         const auto me = caf::actor_cast<ConsumerActor>(this);
-        const auto started = parts_->log->start(partition_, decision->from, [me] { caf::anon_send(me, Wake{}); });
+        const auto started =
+            parts_->log->start(partition_, decision->from, [me] { caf::anon_send(me, Wake{}); });
         if (!started) return fail(started.error());
         send(watch_, WatchEnd{partition_, me});
         send(supervisor_, PartitionRunning{partition_, epoch_});
@@ -120,7 +123,8 @@ private:
         const auto me = caf::actor_cast<ConsumerActor>(this);
         const Generation generation = taken_.before ? taken_.before->generation : Generation{0};
         for (std::size_t i = 0; i < aggregator_count(); ++i) {
-            aggregators_.push_back(spawn_aggregator(system(), {partition_, epoch_, generation, i, from, source_}, me,
+            aggregators_.push_back(spawn_aggregator(system(),
+                                                    {partition_, epoch_, generation, i, from, source_}, me,
                                                     writer_, *parts_->metrics, *parts_->watchdog));
             link_to(aggregators_.back());
         }
@@ -249,7 +253,8 @@ private:
             ViewProgress now = progress_[v];
             const Frontier::Mark& safe = frontier_.safe();
             now.next = std::max(now.next, safe.next);
-            if (safe.clock && now.next == safe.next) now.clock = now.clock ? std::max(*now.clock, *safe.clock) : safe.clock;
+            if (safe.clock && now.next == safe.next)
+                now.clock = now.clock ? std::max(*now.clock, *safe.clock) : safe.clock;
             if (const auto watermark = watermark_.at(now.next))
                 now.watermark = now.watermark ? std::max(*now.watermark, *watermark) : *watermark;
             if (now.since == kSincePending && now.clock) now.since = now.clock;
@@ -330,7 +335,8 @@ private:
         parts_->metrics->forget_partition(partition_);
         if (stopping_) stopped_.deliver(Stopped{partition_});
         // A normal end does not end what is linked.
-        for (const AggregatorActor& aggregator : aggregators_) send_exit(aggregator, caf::exit_reason::user_shutdown);
+        for (const AggregatorActor& aggregator : aggregators_)
+            send_exit(aggregator, caf::exit_reason::user_shutdown);
         quit();
     }
 
@@ -389,8 +395,9 @@ private:
 ConsumerActor spawn_consumer(caf::actor_system& system, Partition partition, std::int32_t partitions,
                              std::shared_ptr<const SourcePlan> source, std::shared_ptr<const IngestParts> parts,
                              WriterActor writer, LogWatchActor watch, SupervisorActor supervisor) {
-    return system.spawn<PartitionConsumer>(std::move(partition), partitions, std::move(source), std::move(parts),
-                                           std::move(writer), std::move(watch), std::move(supervisor));
+    return system.spawn<PartitionConsumer>(std::move(partition), partitions, std::move(source),
+                                           std::move(parts), std::move(writer), std::move(watch),
+                                           std::move(supervisor));
 }
 
 }  // namespace freshet

@@ -25,9 +25,9 @@ struct IngestParts {
     Watchdog* watchdog;
 };
 
-// One life of one partition: takes an epoch, finds where to go on, drains the partition's queue against credit, ships
-// batches to its aggregators, advances the record when everything below an offset is stored, and then commits.
-// Reports to the supervisor; ends with PartitionFailed when a new life is needed.
+// One life of one partition: takes an epoch, finds where to go on, drains the partition's queue against credit,
+// ships batches to its aggregators, advances the record when everything below an offset is stored, and then
+// commits. Reports to the supervisor; ends with PartitionFailed when a new life is needed.
 ConsumerActor spawn_consumer(caf::actor_system& system, Partition partition, std::int32_t partitions,
                              std::shared_ptr<const SourcePlan> source, std::shared_ptr<const IngestParts> parts,
                              WriterActor writer, LogWatchActor watch, SupervisorActor supervisor);

@@ -66,8 +66,8 @@ private:
         auto& partitions = spec_.partitions[partition.topic];
         partitions = std::max(partitions, partition.id.value + 1);
         Life& life = lives_[partition];
-        life.consumer = spawn_consumer(system(), partition, partitions, source->second, spec_.parts, writer_, watch_,
-                                       caf::actor_cast<SupervisorActor>(this));
+        life.consumer = spawn_consumer(system(), partition, partitions, source->second, spec_.parts, writer_,
+                                       watch_, caf::actor_cast<SupervisorActor>(this));
         monitor(life.consumer);
         spec_.status->set(partition, "starting");
     }
@@ -121,7 +121,8 @@ private:
             request(consumer, kReleaseWithin, StopConsuming{})
                 .then([one_done](const Stopped&) mutable { one_done(); },
                       [this, partition, consumer, one_done](const caf::error&) mutable {
-                          log::warn(partition.text() + ": not all was flushed in time; the next owner reads it again");
+                          log::warn(partition.text() +
+                                    ": not all was flushed in time; the next owner reads it again");
                           spec_.parts->log->stop(partition);
                           send_exit(consumer, caf::exit_reason::kill);
                           one_done();
@@ -134,11 +135,12 @@ private:
     void show(const PartitionStatus& status) {
         if (!lives_.contains(status.partition)) return;
         spec_.status->recorded(status.partition, status.next);
-        spec_.status->set(status.partition,
-                          "running epoch=" + std::to_string(status.epoch.value) +
-                              " next=" + std::to_string(status.next.value) + " end=" + std::to_string(status.end.value) +
-                              " lag=" + std::to_string(std::max<std::int64_t>(0, status.end.value - status.next.value)) +
-                              " entities=" + std::to_string(status.entities));
+        spec_.status->set(
+            status.partition,
+            "running epoch=" + std::to_string(status.epoch.value) +
+                " next=" + std::to_string(status.next.value) + " end=" + std::to_string(status.end.value) +
+                " lag=" + std::to_string(std::max<std::int64_t>(0, status.end.value - status.next.value)) +
+                " entities=" + std::to_string(status.entities));
     }
 
     SupervisorSpec spec_;
@@ -159,8 +161,9 @@ public:
     void revoked(const std::vector<Partition>& partitions, bool lost) override {
         caf::scoped_actor self(system_);
         self->request(supervisor_, kReleaseWithin + seconds{1}, Revoked{partitions, lost})
-            .receive([](const Released&) {},
-                     [](const caf::error&) { log::error("the supervisor did not release revoked partitions"); });
+            .receive(
+                [](const Released&) {},
+                [](const caf::error&) { log::error("the supervisor did not release revoked partitions"); });
     }
 
     void log_error(const Error& error) override { log::warn("kafka: " + error.message); }

@@ -16,12 +16,13 @@ struct SupervisorSpec {
     std::map<std::string, std::int32_t> partitions;                    // by topic
     std::shared_ptr<const IngestParts> parts;
     std::shared_ptr<NodeStatus> status;
-    // Called once when going on would be wrong (a changed definition, another deployment's Redis): the node is to end.
+    // Called once when going on would be wrong (a changed definition, another deployment's Redis): the node is
+    // to end.
     std::function<void(const Error&)> refuse;
 };
 
-// Keeps one life running for every partition the group assigns to this node, and begins a new one, after a back-off,
-// when a life fails or dies.
+// Keeps one life running for every partition the group assigns to this node, and begins a new one, after a
+// back-off, when a life fails or dies.
 SupervisorActor spawn_supervisor(caf::actor_system& system, SupervisorSpec spec, WriterActor writer,
                                  LogWatchActor watch);
 

@@ -41,7 +41,8 @@ public:
         std::atomic<Clock::rep> since_{0};  // steady; 0: idle
     };
 
-    // `stuck` is called from the watchdog's thread with the name of a post that is busy for longer than `limit`.
+    // `stuck` is called from the watchdog's thread with the name of a post that is busy for longer than
+    // `limit`.
     Watchdog(Clock::duration limit, std::function<void(const std::string&)> stuck);
     ~Watchdog();
 

@@ -87,9 +87,10 @@ private:
 
     void flush() {
         flush_began_ = std::chrono::steady_clock::now();
-        flush_entities_ = table_.take_flush([this](std::uint32_t view, const std::string& name, EntityWindows& windows) {
-            builder_.add(view, name, windows, table_.recorded_clock());
-        });
+        flush_entities_ =
+            table_.take_flush([this](std::uint32_t view, const std::string& name, EntityWindows& windows) {
+                builder_.add(view, name, windows, table_.recorded_clock());
+            });
         flush_bytes_ = builder_.bytes();
         auto calls = std::make_shared<std::vector<WriteCall>>(builder_.take());
         send(writer_, FlushRequest{spec_.partition, spec_.epoch, std::move(calls)});
@@ -98,7 +99,8 @@ private:
     void report() {
         if (table_.safe() == reported_) return;
         reported_ = table_.safe();
-        send(consumer_, AggregatorProgress{spec_.epoch, spec_.index, reported_, table_.counts(), table_.size()});
+        send(consumer_,
+             AggregatorProgress{spec_.epoch, spec_.index, reported_, table_.counts(), table_.size()});
     }
 
     void fail(const Error& error) {
@@ -124,8 +126,8 @@ private:
 
 AggregatorActor spawn_aggregator(caf::actor_system& system, AggregatorSpec spec, ConsumerActor consumer,
                                  WriterActor writer, Metrics& metrics, Watchdog& watchdog) {
-    return system.spawn<WindowAggregator>(std::move(spec), std::move(consumer), std::move(writer), std::ref(metrics),
-                                          std::ref(watchdog));
+    return system.spawn<WindowAggregator>(std::move(spec), std::move(consumer), std::move(writer),
+                                          std::ref(metrics), std::ref(watchdog));
 }
 
 }  // namespace freshet

@@ -18,8 +18,8 @@ struct AggregatorSpec {
     std::shared_ptr<const SourcePlan> source;
 };
 
-// Counts the events of its entities and keeps one flush in flight: while it is away changed entities gather, and when
-// none is away a change goes out at once.
+// Counts the events of its entities and keeps one flush in flight: while it is away changed entities gather,
+// and when none is away a change goes out at once.
 AggregatorActor spawn_aggregator(caf::actor_system& system, AggregatorSpec spec, ConsumerActor consumer,
                                  WriterActor writer, Metrics& metrics, Watchdog& watchdog);
 

@@ -25,10 +25,14 @@ public:
 protected:
     behavior_type make_behavior() override {
         return {
-            [this](TakeEpochRequest& r) { return queue(epochs_, std::move(r), make_response_promise<EpochTaken>()); },
+            [this](TakeEpochRequest& r) {
+                return queue(epochs_, std::move(r), make_response_promise<EpochTaken>());
+            },
             [this](LoadRequest& r) { return queue(loads_, std::move(r), make_response_promise<Loaded>()); },
             [this](FlushRequest& r) { return queue(flushes_, std::move(r), make_response_promise<Flushed>()); },
-            [this](AdvanceRequest& r) { return queue(advances_, std::move(r), make_response_promise<AdvanceDone>()); },
+            [this](AdvanceRequest& r) {
+                return queue(advances_, std::move(r), make_response_promise<AdvanceDone>());
+            },
             [this](WriterWork) { work(); },
         };
     }
@@ -56,7 +60,8 @@ private:
         return promise;
     }
 
-    // The work message lines up behind the requests that are in the mailbox already, which thus share one pipeline.
+    // The work message lines up behind the requests that are in the mailbox already, which thus share one
+    // pipeline.
     void schedule(milliseconds delay) {
         if (scheduled_) return;
         scheduled_ = true;
@@ -193,7 +198,8 @@ private:
             if (fence) advanced = store_->advance(*fence, request.partitions, request.views);
             if (!was_answered(advanced)) return false;
             if (advanced) acked(request.partition, advanced->calls);
-            promise.deliver(AdvanceDone{request.epoch, std::make_shared<Result<Advanced>>(std::move(advanced))});
+            promise.deliver(
+                AdvanceDone{request.epoch, std::make_shared<Result<Advanced>>(std::move(advanced))});
         }
         return true;
     }
@@ -215,7 +221,7 @@ private:
 WriterActor spawn_writer(caf::actor_system& system, std::unique_ptr<PartialStore> store, Metrics& metrics,
                          Thread thread) {
     return thread == Thread::own ? system.spawn<Writer, caf::detached>(std::move(store), std::ref(metrics))
-                                : system.spawn<Writer>(std::move(store), std::ref(metrics));
+                                 : system.spawn<Writer>(std::move(store), std::ref(metrics));
 }
 
 }  // namespace freshet

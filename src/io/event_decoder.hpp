@@ -19,8 +19,8 @@ public:
     ~EventDecoder();
     EventDecoder(EventDecoder&&) noexcept;
 
-    // Appends one value per declared field to `values` (strings copied into `arena`) and sets `time` to the event time.
-    // On a dead letter (malformed, wrong_type, overflow, no_time) `values` is as before the call.
+    // Appends one value per declared field to `values` (strings copied into `arena`) and sets `time` to the
+    // event time. On a dead letter (malformed, wrong_type, overflow, no_time) `values` is as before the call.
     // Neither max_future nor max_jump is looked at here.
     std::optional<DeadLetter> decode(std::string_view payload, Timestamp kafka_time, StringArena& arena,
                                      std::vector<Value>& values, Timestamp& time);

@@ -1,4 +1,5 @@
-// Records of one partition to batches: decoding, the rules of time, each view's `where` and entity, dead letters.
+// Records of one partition to batches: decoding, the rules of time, each view's `where` and entity, dead
+// letters.
 #pragma once
 
 #include <memory>
@@ -46,7 +47,8 @@ public:
 
 private:
     std::optional<DeadLetter> check_time(Timestamp time, Timestamp kafka_time) const;
-    void touch_views(EventBatch& batch, Offset offset, std::span<const Value> fields, std::vector<Rejection>& rejected);
+    void touch_views(EventBatch& batch, Offset offset, std::span<const Value> fields,
+                     std::vector<Rejection>& rejected);
     std::optional<std::string_view> entity_name(const ViewPlan& plan, std::span<const Value> fields,
                                                 StringArena& strings);
 

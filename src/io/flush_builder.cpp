@@ -65,7 +65,8 @@ Result<std::optional<Head>> FlushBuilder::decode(std::uint32_t view, const Loade
         const std::size_t resolution = resolution_with(*plans_[view], field->hop);
         if (resolution == plans_[view]->resolutions().size()) continue;
         Chunk& chunk = chunks.emplace_back();
-        auto decoded = codecs_[view].decode_chunk(resolution, field->chunk, origin_.partition, stored.bytes, chunk);
+        auto decoded =
+            codecs_[view].decode_chunk(resolution, field->chunk, origin_.partition, stored.bytes, chunk);
         if (!decoded) return decoded.error().within("sealed tiles " + stored.field);
     }
     unfold(head, std::move(chunks));

@@ -1,4 +1,5 @@
-// Changed entities to fenced write calls, and stored bytes back to entities: where the windows meet their encoding.
+// Changed entities to fenced write calls, and stored bytes back to entities: where the windows meet their
+// encoding.
 #pragma once
 
 #include <string>

@@ -13,13 +13,16 @@ bool as_json = false;
 
 void write(spdlog::level::level_enum level, const std::string& message) {
     if (!spdlog::should_log(level)) return;
-    spdlog::log(level, "{}", as_json ? nlohmann::json(message).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) : message);
+    spdlog::log(level, "{}",
+                as_json ? nlohmann::json(message).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
+                        : message);
 }
 
 }  // namespace
 
 void start(const LogConfig& config) {
-    auto logger = std::make_shared<spdlog::logger>("freshet", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    auto logger =
+        std::make_shared<spdlog::logger>("freshet", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
     spdlog::set_default_logger(logger);
     as_json = config.format == LogConfig::Format::json;
     spdlog::set_pattern(as_json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":%v})"

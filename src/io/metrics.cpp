@@ -50,16 +50,18 @@ struct Metrics::Impl {
         counter(*registry, "freshet_events_counted_total", "events counted for an entity of a view");
     prometheus::Family<prometheus::Counter>& dropped =
         counter(*registry, "freshet_events_dropped_total", "events not counted, by reason");
-    prometheus::Family<prometheus::Gauge>& lag =
-        gauge(*registry, "freshet_partition_lag_events", "records in Kafka that are not yet counted and stored");
+    prometheus::Family<prometheus::Gauge>& lag = gauge(*registry, "freshet_partition_lag_events",
+                                                       "records in Kafka that are not yet counted and stored");
     prometheus::Family<prometheus::Counter>& restarts =
         counter(*registry, "freshet_partition_restarts_total", "lives of a partition that ended in an error");
     prometheus::Counter& flush_entities =
         counter(*registry, "freshet_flushed_entities_total", "partials written to Redis").Add({});
     prometheus::Counter& flush_bytes =
-        counter(*registry, "freshet_flushed_bytes_total", "bytes of heads and sealed tiles written to Redis").Add({});
+        counter(*registry, "freshet_flushed_bytes_total", "bytes of heads and sealed tiles written to Redis")
+            .Add({});
     prometheus::Histogram& flush_seconds =
-        histogram(*registry, "freshet_flush_seconds", "from handing a flush to the writer to its ack").Add({}, kSeconds);
+        histogram(*registry, "freshet_flush_seconds", "from handing a flush to the writer to its ack")
+            .Add({}, kSeconds);
     prometheus::Counter& loads =
         counter(*registry, "freshet_loaded_entities_total", "partials fetched on first touch").Add({});
     prometheus::Counter& redis_errors =
@@ -72,7 +74,8 @@ struct Metrics::Impl {
     std::unordered_map<std::string_view, LookupSeries> lookup_series;
 
     Impl() {
-        for (const std::string_view command : {"FS.GET", "FS.MGET", "FS.VIEWS", "FS.STATUS", "FS.EXPLAIN", "other"})
+        for (const std::string_view command :
+             {"FS.GET", "FS.MGET", "FS.VIEWS", "FS.STATUS", "FS.EXPLAIN", "other"})
             lookup_series.emplace(command, LookupSeries{lookup_seconds.Add(label("command", command), kSeconds),
                                                         lookup_entities.Add(label("command", command))});
     }
@@ -84,14 +87,16 @@ struct Metrics::Impl {
     prometheus::Family<prometheus::Counter>& lookup_errors =
         counter(*registry, "freshet_lookup_errors_total", "look-ups answered by an error, by code");
     prometheus::Counter& second_steps =
-        counter(*registry, "freshet_lookup_second_steps_total", "entities read with their sealed tiles").Add({});
+        counter(*registry, "freshet_lookup_second_steps_total", "entities read with their sealed tiles")
+            .Add({});
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
 Metrics::~Metrics() = default;
 
 Result<std::uint16_t> Metrics::serve(const std::string& host, std::uint16_t port) {
-    const std::string address = (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + std::to_string(port);
+    const std::string address =
+        (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + std::to_string(port);
     try {
         impl_->exposer = std::make_unique<prometheus::Exposer>(address, 1);
     } catch (const std::exception& e) {
@@ -128,7 +133,9 @@ void Metrics::flushed(std::uint64_t entities, std::uint64_t bytes, std::chrono::
 }
 void Metrics::loaded(std::uint64_t entities) { impl_->loads.Increment(static_cast<double>(entities)); }
 void Metrics::redis_error() { impl_->redis_errors.Increment(); }
-void Metrics::partition_restarted(const Partition& partition) { impl_->restarts.Add(labels_of(partition)).Increment(); }
+void Metrics::partition_restarted(const Partition& partition) {
+    impl_->restarts.Add(labels_of(partition)).Increment();
+}
 void Metrics::looked_up(std::string_view command, std::uint64_t entities, std::chrono::nanoseconds took) {
     auto series = impl_->lookup_series.find(command);
     if (series == impl_->lookup_series.end()) series = impl_->lookup_series.find("other");

@@ -1,5 +1,5 @@
-// The one catalogue of what a node measures. Verbs outside, Prometheus inside; all calls are thread-safe and meant to
-// be made once a batch, not once an event.
+// The one catalogue of what a node measures. Verbs outside, Prometheus inside; all calls are thread-safe and
+// meant to be made once a batch, not once an event.
 #pragma once
 
 #include <chrono>
@@ -26,7 +26,8 @@ public:
 
     void events_read(std::string_view topic, std::uint64_t events, std::uint64_t bytes);
     void events_counted(std::string_view topic, std::uint64_t events);
-    void event_dropped(std::string_view topic, std::string_view reason, std::uint64_t events);  // or DeadLetterReason
+    void event_dropped(std::string_view topic, std::string_view reason,
+                       std::uint64_t events);  // or DeadLetterReason
     void lag(const Partition& partition, std::int64_t events);
     void forget_partition(const Partition& partition);
     void flushed(std::uint64_t entities, std::uint64_t bytes, std::chrono::nanoseconds took);

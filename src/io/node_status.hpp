@@ -1,5 +1,5 @@
-// What a node says of its partitions, in FS.STATUS and to whoever waits for it to catch up: written by the supervisor,
-// read by others. Thread-safe.
+// What a node says of its partitions, in FS.STATUS and to whoever waits for it to catch up: written by the
+// supervisor, read by others. Thread-safe.
 #pragma once
 
 #include <map>

@@ -30,7 +30,8 @@ double as_double(const Value& value) {
 
 // Equal values of one field hash alike; 0.0 and -0.0 are equal.
 std::uint64_t hash_of(const Value& value) {
-    if (const auto* text = std::get_if<std::string_view>(&value)) return XXH3_64bits(text->data(), text->size());
+    if (const auto* text = std::get_if<std::string_view>(&value))
+        return XXH3_64bits(text->data(), text->size());
     std::uint64_t bits = 0;
     if (const auto* i = std::get_if<std::int64_t>(&value)) {
         bits = static_cast<std::uint64_t>(*i);
@@ -134,79 +135,88 @@ Scalar to_scalar(const Value& value) {
 
 AccumulatorState make_state(AccumulatorKind kind) {
     switch (kind) {
-        case AccumulatorKind::count: return CountState{};
-        case AccumulatorKind::sum_int: return SumIntState{};
-        case AccumulatorKind::sum_float: return SumFloatState{};
-        case AccumulatorKind::moments: return MomentsState{};
+        case AccumulatorKind::count:
+            return CountState{};
+        case AccumulatorKind::sum_int:
+            return SumIntState{};
+        case AccumulatorKind::sum_float:
+            return SumFloatState{};
+        case AccumulatorKind::moments:
+            return MomentsState{};
         case AccumulatorKind::min_int:
-        case AccumulatorKind::max_int: return ExtremeState<std::int64_t>{};
+        case AccumulatorKind::max_int:
+            return ExtremeState<std::int64_t>{};
         case AccumulatorKind::min_float:
-        case AccumulatorKind::max_float: return ExtremeState<double>{};
+        case AccumulatorKind::max_float:
+            return ExtremeState<double>{};
         case AccumulatorKind::first:
-        case AccumulatorKind::last: return std::unique_ptr<OrderedState>{};
-        case AccumulatorKind::distinct: return HyperLogLog{};
-        case AccumulatorKind::quantile: return std::unique_ptr<DDSketch>{};
+        case AccumulatorKind::last:
+            return std::unique_ptr<OrderedState>{};
+        case AccumulatorKind::distinct:
+            return HyperLogLog{};
+        case AccumulatorKind::quantile:
+            return std::unique_ptr<DDSketch>{};
     }
     return CountState{};
 }
 
 void add(AccumulatorKind kind, AccumulatorState& state, const Value& value, const Event& event,
          PartitionId partition) {
-    std::visit(
-        Overloaded{
-            [](CountState& s) { ++s.n; },
-            [&](SumIntState& s) {
-                ++s.n;
-                set_wide(s, wide(s) + std::get<std::int64_t>(value));
-            },
-            [&](SumFloatState& s) {
-                ++s.n;
-                s.sum += std::get<double>(value);
-            },
-            [&](MomentsState& s) { add_moment(s, as_double(value)); },
-            [&](ExtremeState<std::int64_t>& s) { take_extreme(s, std::get<std::int64_t>(value), wants_max(kind)); },
-            [&](ExtremeState<double>& s) { take_extreme(s, std::get<double>(value), wants_max(kind)); },
-            [&](std::unique_ptr<OrderedState>& s) { add_ordered(kind, s, value, event, partition); },
-            [&](HyperLogLog& s) { s.add(hash_of(value)); },
-            [&](std::unique_ptr<DDSketch>& s) {
-                if (!s) s = std::make_unique<DDSketch>();
-                s->add(as_double(value));
-            },
-        },
-        state);
+    std::visit(Overloaded{
+                   [](CountState& s) { ++s.n; },
+                   [&](SumIntState& s) {
+                       ++s.n;
+                       set_wide(s, wide(s) + std::get<std::int64_t>(value));
+                   },
+                   [&](SumFloatState& s) {
+                       ++s.n;
+                       s.sum += std::get<double>(value);
+                   },
+                   [&](MomentsState& s) { add_moment(s, as_double(value)); },
+                   [&](ExtremeState<std::int64_t>& s) {
+                       take_extreme(s, std::get<std::int64_t>(value), wants_max(kind));
+                   },
+                   [&](ExtremeState<double>& s) { take_extreme(s, std::get<double>(value), wants_max(kind)); },
+                   [&](std::unique_ptr<OrderedState>& s) { add_ordered(kind, s, value, event, partition); },
+                   [&](HyperLogLog& s) { s.add(hash_of(value)); },
+                   [&](std::unique_ptr<DDSketch>& s) {
+                       if (!s) s = std::make_unique<DDSketch>();
+                       s->add(as_double(value));
+                   },
+               },
+               state);
 }
 
 void merge(AccumulatorKind kind, AccumulatorState& into, const AccumulatorState& from) {
-    std::visit(
-        Overloaded{
-            [&](CountState& s) { s.n += std::get<CountState>(from).n; },
-            [&](SumIntState& s) {
-                const auto& other = std::get<SumIntState>(from);
-                s.n += other.n;
-                set_wide(s, wide(s) + wide(other));
-            },
-            [&](SumFloatState& s) {
-                const auto& other = std::get<SumFloatState>(from);
-                s.n += other.n;
-                s.sum += other.sum;
-            },
-            [&](MomentsState& s) { merge_moments(s, std::get<MomentsState>(from)); },
-            [&]<class T>(ExtremeState<T>& s) {
-                const auto& other = std::get<ExtremeState<T>>(from);
-                if (other.present) take_extreme(s, other.value, wants_max(kind));
-            },
-            [&](std::unique_ptr<OrderedState>& s) {
-                merge_ordered(kind, s, std::get<std::unique_ptr<OrderedState>>(from));
-            },
-            [&](HyperLogLog& s) { s.merge(std::get<HyperLogLog>(from)); },
-            [&](std::unique_ptr<DDSketch>& s) {
-                const auto& other = std::get<std::unique_ptr<DDSketch>>(from);
-                if (!other) return;
-                if (!s) s = std::make_unique<DDSketch>();
-                s->merge(*other);
-            },
-        },
-        into);
+    std::visit(Overloaded{
+                   [&](CountState& s) { s.n += std::get<CountState>(from).n; },
+                   [&](SumIntState& s) {
+                       const auto& other = std::get<SumIntState>(from);
+                       s.n += other.n;
+                       set_wide(s, wide(s) + wide(other));
+                   },
+                   [&](SumFloatState& s) {
+                       const auto& other = std::get<SumFloatState>(from);
+                       s.n += other.n;
+                       s.sum += other.sum;
+                   },
+                   [&](MomentsState& s) { merge_moments(s, std::get<MomentsState>(from)); },
+                   [&]<class T>(ExtremeState<T>& s) {
+                       const auto& other = std::get<ExtremeState<T>>(from);
+                       if (other.present) take_extreme(s, other.value, wants_max(kind));
+                   },
+                   [&](std::unique_ptr<OrderedState>& s) {
+                       merge_ordered(kind, s, std::get<std::unique_ptr<OrderedState>>(from));
+                   },
+                   [&](HyperLogLog& s) { s.merge(std::get<HyperLogLog>(from)); },
+                   [&](std::unique_ptr<DDSketch>& s) {
+                       const auto& other = std::get<std::unique_ptr<DDSketch>>(from);
+                       if (!other) return;
+                       if (!s) s = std::make_unique<DDSketch>();
+                       s->merge(*other);
+                   },
+               },
+               into);
 }
 
 AccumulatorState clone(const AccumulatorState& state) {

@@ -1,4 +1,5 @@
-// What a tile keeps of its events: one mergeable state per accumulator. Several features may share one accumulator.
+// What a tile keeps of its events: one mergeable state per accumulator. Several features may share one
+// accumulator.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,18 @@
 namespace freshet {
 
 enum class AccumulatorKind : std::uint8_t {
-    count, sum_int, sum_float, moments, min_int, min_float, max_int, max_float, first, last, distinct, quantile
+    count,
+    sum_int,
+    sum_float,
+    moments,
+    min_int,
+    min_float,
+    max_int,
+    max_float,
+    first,
+    last,
+    distinct,
+    quantile
 };
 
 struct AccumulatorDef {
@@ -70,17 +82,19 @@ struct OrderedState {
 };
 
 // The large and the rare ones are held by pointer, so that a state stays at 40 bytes; null is empty.
-using AccumulatorState = std::variant<CountState, SumIntState, SumFloatState, MomentsState, ExtremeState<std::int64_t>,
-                                      ExtremeState<double>, std::unique_ptr<OrderedState>, HyperLogLog,
-                                      std::unique_ptr<DDSketch>>;
+using AccumulatorState =
+    std::variant<CountState, SumIntState, SumFloatState, MomentsState, ExtremeState<std::int64_t>,
+                 ExtremeState<double>, std::unique_ptr<OrderedState>, HyperLogLog, std::unique_ptr<DDSketch>>;
 
 // The empty state of a kind.
 AccumulatorState make_state(AccumulatorKind kind);
 
 // Counts one event. `value` is the accumulator's field (anything for count "*"), not null.
-void add(AccumulatorKind kind, AccumulatorState& state, const Value& value, const Event& event, PartitionId partition);
+void add(AccumulatorKind kind, AccumulatorState& state, const Value& value, const Event& event,
+         PartitionId partition);
 
-// Adds `from` to `into`; the outcome does not depend on how merges are grouped (sums of doubles: up to rounding).
+// Adds `from` to `into`; the outcome does not depend on how merges are grouped (sums of doubles: up to
+// rounding).
 void merge(AccumulatorKind kind, AccumulatorState& into, const AccumulatorState& from);
 
 AccumulatorState clone(const AccumulatorState& state);

@@ -31,9 +31,15 @@ void EntityTable::apply(std::shared_ptr<const EventBatch> batch, std::span<const
 
 void EntityTable::count(std::uint32_t view, std::string_view name, Entry& entry, const Event& event) {
     switch (entry.windows->add(*plans_[view], event)) {
-        case EntityWindows::Outcome::duplicate: ++counts_.duplicate; return;
-        case EntityWindows::Outcome::late: ++counts_.late; return;
-        case EntityWindows::Outcome::counted: ++counts_.counted; break;
+        case EntityWindows::Outcome::duplicate:
+            ++counts_.duplicate;
+            return;
+        case EntityWindows::Outcome::late:
+            ++counts_.late;
+            return;
+        case EntityWindows::Outcome::counted:
+            ++counts_.counted;
+            break;
     }
     if (entry.dirty) return;
     entry.dirty = true;

@@ -1,5 +1,6 @@
-// The entities of one aggregator: which are in memory, which wait for their stored state, which have changes that are
-// not yet stored, and below which offset everything is. Decisions only; loads and flushes are carried by an actor.
+// The entities of one aggregator: which are in memory, which wait for their stored state, which have changes
+// that are not yet stored, and below which offset everything is. Decisions only; loads and flushes are carried
+// by an actor.
 #pragma once
 
 #include <tsl/robin_map.h>
@@ -28,16 +29,19 @@ public:
     // `start`: the first offset that will be applied.
     EntityTable(Plans plans, PartitionId partition, Generation generation, Offset start);
 
-    // Counts the events of `touches`, or lets them wait for their entity to be loaded. Batches come in offset order.
+    // Counts the events of `touches`, or lets them wait for their entity to be loaded. Batches come in offset
+    // order.
     void apply(std::shared_ptr<const EventBatch> batch, std::span<const Touch> touches);
 
-    // The entities that wait for their stored state and were not asked for yet. Each is to be answered by loaded().
+    // The entities that wait for their stored state and were not asked for yet. Each is to be answered by
+    // loaded().
     std::vector<EntityKey> take_loads();
-    // `unfolded` is what is stored of the entity's origin; none when nothing is. The waiting events are counted.
+    // `unfolded` is what is stored of the entity's origin; none when nothing is. The waiting events are
+    // counted.
     void loaded(const EntityKey& key, std::optional<Head> unfolded);
 
-    // Hands every changed entity to `store` once. Until flushed() is called they count as unsafe; no second flush may
-    // be taken before.
+    // Hands every changed entity to `store` once. Until flushed() is called they count as unsafe; no second
+    // flush may be taken before.
     using Store = std::function<void(std::uint32_t view, const std::string& name, EntityWindows& windows)>;
     std::size_t take_flush(const Store& store);
     void flushed();
@@ -45,7 +49,7 @@ public:
     bool flush_in_flight() const { return flushing_.low != kNone; }
     std::size_t dirty() const { return dirty_.entries.size(); }
     std::size_t waiting() const { return waiting_; }  // events
-    std::size_t size() const;                          // entities
+    std::size_t size() const;                         // entities
     // Everything below is stored.
     Offset safe() const;
     // The highest clock of the partition in the batches applied; 1970 before the first.

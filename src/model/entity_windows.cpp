@@ -120,7 +120,7 @@ void EntityWindows::seal(const Resolution& resolution, Tiles& tiles) {
     if (all.size() > kOpenTiles) {
         const TileNumber seal_to = all[all.size() - 1 - kOpenTiles].number;
         for (auto tile = std::upper_bound(all.begin(), all.end(), tiles.sealed_to,
-                                          [](TileNumber n, const Tile& t) { return n < t.number; });
+                                          [](TileNumber n, const Tile&t) { return n < t.number; });
              tile != all.end() && tile->number <= seal_to; ++tile) {
             mark_changed(tiles, tile->number);
             for (std::size_t w = 0; w < tiles.merged.size(); ++w) {
@@ -128,7 +128,8 @@ void EntityWindows::seal(const Resolution& resolution, Tiles& tiles) {
                 if (merged.tiles == 0 || tile->number < merged.from) continue;
                 const auto& in_window = resolution.windows[w].accumulators;
                 for (std::size_t i = 0; i < in_window.size(); ++i)
-                    merge(resolution.accumulators[in_window[i]].kind, merged.states[i], tile->states[in_window[i]]);
+                    merge(resolution.accumulators[in_window[i]].kind, merged.states[i],
+                          tile->states[in_window[i]]);
                 ++merged.tiles;
             }
         }
@@ -178,7 +179,8 @@ void EntityWindows::show(const Resolution& resolution, const Tiles& tiles, HeadV
     }
 }
 
-void EntityWindows::flush(const ViewPlan& plan, std::optional<Timestamp> clock, HeadView& head, std::vector<ChunkId>& changed) {
+void EntityWindows::flush(const ViewPlan& plan, std::optional<Timestamp> clock, HeadView& head,
+                          std::vector<ChunkId>& changed) {
     head.stamp = stamp_;
     head.partition = partition_;
     head.newest = newest_;

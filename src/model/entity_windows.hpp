@@ -1,5 +1,5 @@
-// The windows of one entity in one view, as far as one partition contributed to them. One writer: the aggregator that
-// owns the entity in that partition. Time comes with the events.
+// The windows of one entity in one view, as far as one partition contributed to them. One writer: the
+// aggregator that owns the entity in that partition. Time comes with the events.
 #pragma once
 
 #include <span>
@@ -29,10 +29,11 @@ public:
         TileNumber number;
         friend auto operator<=>(const ChunkId&, const ChunkId&) = default;
     };
-    // Fills `head` with what a flush stores now and `changed` with the sealed chunks that differ from those handed out
-    // before; a chunk without tiles is to be removed. Drops tiles that no read as of `clock` or later needs (none: drops
-    // nothing).
-    void flush(const ViewPlan& plan, std::optional<Timestamp> clock, HeadView& head, std::vector<ChunkId>& changed);
+    // Fills `head` with what a flush stores now and `changed` with the sealed chunks that differ from those
+    // handed out before; a chunk without tiles is to be removed. Drops tiles that no read as of `clock` or
+    // later needs (none: drops nothing).
+    void flush(const ViewPlan& plan, std::optional<Timestamp> clock, HeadView& head,
+               std::vector<ChunkId>& changed);
 
     // The sealed tiles of a chunk, for the codec.
     std::span<const Tile> sealed_tiles(ChunkId chunk) const;

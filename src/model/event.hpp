@@ -14,16 +14,17 @@ namespace freshet {
 
 enum class FieldType : std::uint8_t { int64, float64, string, boolean };
 
-// The value of a declared field; monostate is null. A string points into memory owned by whoever holds the value.
+// The value of a declared field; monostate is null. A string points into memory owned by whoever holds the
+// value.
 using Value = std::variant<std::monostate, std::int64_t, double, std::string_view, bool>;
 
 inline bool is_null(const Value& value) { return value.index() == 0; }
 
 // `fields` stand in the order of the source's declaration.
 struct Event {
-    Timestamp time;    // event time
+    Timestamp time;  // event time
     Offset offset;
-    Timestamp clock;   // the partition's clock with this event included
+    Timestamp clock;  // the partition's clock with this event included
     std::span<const Value> fields;
 };
 

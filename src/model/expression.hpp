@@ -1,4 +1,5 @@
-// The `where` language of docs/semantics.md: parsed and type-checked once, evaluated per event without allocation.
+// The `where` language of docs/semantics.md: parsed and type-checked once, evaluated per event without
+// allocation.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Which offset of a partition is safe: everything below it is flushed and acked, skipped, or dead-lettered and acked.
+// Which offset of a partition is safe: everything below it is flushed and acked, skipped, or dead-lettered and
+// acked.
 #pragma once
 
 #include <deque>
@@ -25,7 +26,8 @@ public:
         Offset next;
         std::optional<Timestamp> clock;  // as of `next`
     };
-    // The end of the last batch that is wholly safe. Only ends of batches are safe, since the clock is known there.
+    // The end of the last batch that is wholly safe. Only ends of batches are safe, since the clock is known
+    // there.
     const Mark& safe() const { return safe_; }
 
 private:

@@ -26,9 +26,9 @@ struct Strong {
 
 using Offset = Strong<struct OffsetTag, std::int64_t>;          // of a record in a Kafka partition
 using PartitionId = Strong<struct PartitionTag, std::int32_t>;  // of a Kafka topic
-using Epoch = Strong<struct EpochTag, std::uint64_t>;           // of an ownership of a partition; at least unix ms
-using Generation = Strong<struct GenerationTag, std::uint32_t>; // of a topic that was made anew, from 0
-using TileNumber = std::int64_t;                                // floor(event time / hop)
+using Epoch = Strong<struct EpochTag, std::uint64_t>;  // of an ownership of a partition; at least unix ms
+using Generation = Strong<struct GenerationTag, std::uint32_t>;  // of a topic that was made anew, from 0
+using TileNumber = std::int64_t;                                 // floor(event time / hop)
 
 // Where the events of a partial come from.
 struct Partition {

@@ -68,7 +68,8 @@ void unfold(Head& head, std::vector<Chunk> chunks) {
             if (tile.number <= r.sealed_to) r.tiles.push_back(std::move(tile));
     }
     for (ResolutionHead& r : head.resolutions) {
-        std::sort(r.tiles.begin(), r.tiles.end(), [](const Tile& a, const Tile& b) { return a.number < b.number; });
+        std::sort(r.tiles.begin(), r.tiles.end(),
+                  [](const Tile& a, const Tile& b) { return a.number < b.number; });
         r.stored_to = std::exchange(r.sealed_to, kNoTile);
         r.merged.clear();
     }

@@ -1,9 +1,10 @@
 // A partial as it is stored: a small head that most reads are served from, and sealed tiles beside it.
 //
-// Per resolution, tiles are OPEN (the newest two) or SEALED (the rest, once there are more than kSparseTiles). The
-// head holds the open tiles one by one, and for each window the merge of its sealed tiles except those that leave the
-// window next, which stand apart, again one by one. So a read at the present adds a few states and never subtracts.
-// Sealed tiles are stored in chunks of kChunkTiles; a flush rewrites only the chunks that changed.
+// Per resolution, tiles are OPEN (the newest two) or SEALED (the rest, once there are more than kSparseTiles).
+// The head holds the open tiles one by one, and for each window the merge of its sealed tiles except those that
+// leave the window next, which stand apart, again one by one. So a read at the present adds a few states and
+// never subtracts. Sealed tiles are stored in chunks of kChunkTiles; a flush rewrites only the chunks that
+// changed.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,8 @@
 namespace freshet {
 
 constexpr std::size_t kOpenTiles = 2;
-constexpr std::size_t kSparseTiles = 8;   // up to so many, all stand in the head and nothing is sealed
-constexpr TileNumber kApartTiles = 8;     // hops that a fresh merge keeps apart
+constexpr std::size_t kSparseTiles = 8;  // up to so many, all stand in the head and nothing is sealed
+constexpr TileNumber kApartTiles = 8;    // hops that a fresh merge keeps apart
 constexpr TileNumber kChunkTiles = 64;
 constexpr TileNumber kNoTile = std::numeric_limits<TileNumber>::min();
 
@@ -33,8 +34,9 @@ struct Tile {
 // The merge of a window's sealed tiles from `from` to the resolution's `sealed_to`, both included.
 struct Merged {
     TileNumber from = kNoTile;
-    TileNumber complete_from = kNoTile;    // the head holds all tiles of the window from here to `from` one by one
-    std::uint32_t tiles = 0;               // how many tiles were merged; 0: `states` is empty
+    TileNumber complete_from =
+        kNoTile;              // the head holds all tiles of the window from here to `from` one by one
+    std::uint32_t tiles = 0;  // how many tiles were merged; 0: `states` is empty
     std::vector<AccumulatorState> states;  // in the order of WindowPlan::accumulators
 };
 
@@ -81,32 +83,35 @@ struct Chunk {
 };
 
 // A head with all the sealed tiles that belong to it: what a load needs, and a read outside the head's span.
-// The tiles of `head.resolutions[r].tiles` become the full list of the resolution. Tiles of chunks that the head does
-// not call sealed are left overs and are ignored.
+// The tiles of `head.resolutions[r].tiles` become the full list of the resolution. Tiles of chunks that the
+// head does not call sealed are left overs and are ignored.
 void unfold(Head& head, std::vector<Chunk> chunks);
 
-// Computes features of one entity as of `t` from its partials. Reuses its memory from call to call; one per thread.
+// Computes features of one entity as of `t` from its partials. Reuses its memory from call to call; one per
+// thread.
 class FeatureReader {
 public:
     explicit FeatureReader(const ViewPlan& plan);
 
     struct Answer {
-        bool missing = true;        // no event in the longest window
-        Timestamp newest{};         // highest event time of the partials; meaningful when there is one
+        bool missing = true;               // no event in the longest window
+        Timestamp newest{};                // highest event time of the partials; meaningful when there is one
         std::vector<FeatureValue> values;  // in the order asked for
     };
 
-    // Whether the heads alone hold everything that `features` (indices into the plan) need at `t`. An unfolded head
-    // always does.
+    // Whether the heads alone hold everything that `features` (indices into the plan) need at `t`. An unfolded
+    // head always does.
     bool serves(std::span<const Head* const> heads, Timestamp t, std::span<const std::size_t> features) const;
 
     // Requires serves(). The answer is valid until the next call.
     const Answer& read(std::span<const Head* const> heads, Timestamp t, std::span<const std::size_t> features);
 
 private:
-    bool serves_window(const ResolutionHead& head, std::size_t resolution, std::size_t window, Timestamp t) const;
+    bool serves_window(const ResolutionHead& head, std::size_t resolution, std::size_t window,
+                       Timestamp t) const;
     bool present(std::span<const Head* const> heads, Timestamp t) const;
-    FeatureValue read_feature(std::span<const Head* const> heads, Timestamp t, const FeaturePlan& feature) const;
+    FeatureValue read_feature(std::span<const Head* const> heads, Timestamp t,
+                              const FeaturePlan& feature) const;
 
     const ViewPlan& plan_;
     Answer answer_;

@@ -12,8 +12,8 @@ std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
 
 Result<void> check_owner(const PartitionClaim& claim, const ProgressRecord& record) {
     const auto differs = [&](const char* what, const std::string& theirs, const std::string& ours) {
-        return Error{Errc::refused, claim.partition.text() + " is already recorded in this Redis for " + what + " " +
-                                        in_quotes(theirs) + ", not " + in_quotes(ours) +
+        return Error{Errc::refused, claim.partition.text() + " is already recorded in this Redis for " + what +
+                                        " " + in_quotes(theirs) + ", not " + in_quotes(ours) +
                                         "; use another redis.prefix for a second deployment"};
     };
     if (record.kafka_cluster != claim.kafka_cluster)
@@ -38,8 +38,8 @@ Epoch next_epoch(std::optional<Epoch> standing, Timestamp now) {
 }
 
 Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optional<ProgressRecord>& record,
-                                   std::optional<Offset> committed, LogRange log, std::span<const ViewStart> views,
-                                   Timestamp redis_now) {
+                                   std::optional<Offset> committed, LogRange log,
+                                   std::span<const ViewStart> views, Timestamp redis_now) {
     StartDecision decision;
     decision.from = log.end;
     if (record) {
@@ -48,25 +48,29 @@ Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optio
     const bool emptied = !record && committed;
     if (emptied)
         decision.notes.push_back("the store holds no record of " + claim.partition.text() +
-                                 " although the group has committed offset " + std::to_string(committed->value) +
-                                 ": rebuilding from offset " + std::to_string(log.low.value));
+                                 " although the group has committed offset " +
+                                 std::to_string(committed->value) + ": rebuilding from offset " +
+                                 std::to_string(log.low.value));
     for (const ViewStart& view : views) {
         ViewProgress progress;
         const auto known = record ? record->views.find(view.id) : decltype(record->views.find(view.id)){};
         if (record && known != record->views.end()) {
             progress = known->second;
             if (progress.fingerprint != view.fingerprint)
-                return Error{Errc::refused, "view " + view.id + " is recorded with another definition; raise its "
-                                                                "`version:` or restore the definition"};
+                return Error{Errc::refused, "view " + view.id +
+                                                " is recorded with another definition; raise its "
+                                                "`version:` or restore the definition"};
             if (progress.next > log.end)
-                return Error{Errc::refused, claim.partition.text() + " ends at offset " +
-                                                std::to_string(log.end.value) + " but " + view.id + " has counted up to " +
-                                                std::to_string(progress.next.value) +
-                                                "; the topic was truncated or made anew: raise the view's `version:`"};
+                return Error{Errc::refused,
+                             claim.partition.text() + " ends at offset " + std::to_string(log.end.value) +
+                                 " but " + view.id + " has counted up to " +
+                                 std::to_string(progress.next.value) +
+                                 "; the topic was truncated or made anew: raise the view's `version:`"};
             if (progress.next < log.low) {
-                decision.notes.push_back(view.id + " lost offsets " + std::to_string(progress.next.value) + " to " +
-                                         std::to_string(log.low.value - 1) + " of " + claim.partition.text() +
-                                         " to Kafka's retention; its values are incomplete until its windows have passed");
+                decision.notes.push_back(
+                    view.id + " lost offsets " + std::to_string(progress.next.value) + " to " +
+                    std::to_string(log.low.value - 1) + " of " + claim.partition.text() +
+                    " to Kafka's retention; its values are incomplete until its windows have passed");
                 progress.next = log.low;
                 progress.since = view.wall_clock ? redis_now : kSincePending;
             }

@@ -1,5 +1,5 @@
-// The progress record of a partition, and what follows from it when a partition is taken: where to start, what is
-// incomplete, and when to refuse. Decisions only; the record is kept in Redis by the partial store.
+// The progress record of a partition, and what follows from it when a partition is taken: where to start, what
+// is incomplete, and when to refuse. Decisions only; the record is kept in Redis by the partial store.
 #pragma once
 
 #include <map>
@@ -16,12 +16,13 @@ namespace freshet {
 
 // How far one view has got in one partition.
 struct ViewProgress {
-    Offset next{};                         // the lowest offset not yet flushed and acked (or skipped)
-    std::optional<Timestamp> clock;        // newest event time below `next`; none before the first event
-    std::optional<Timestamp> watermark;    // Redis time: all that was in Kafka then is counted; none: not known yet
-    std::uint64_t fingerprint = 0;         // of the view's definition
-    // When counting began, if events before it are missing: event time for `clock: event` views, else Redis time.
-    // kSincePending until the first event tells.
+    Offset next{};                   // the lowest offset not yet flushed and acked (or skipped)
+    std::optional<Timestamp> clock;  // newest event time below `next`; none before the first event
+    std::optional<Timestamp>
+        watermark;                  // Redis time: all that was in Kafka then is counted; none: not known yet
+    std::uint64_t fingerprint = 0;  // of the view's definition
+    // When counting began, if events before it are missing: event time for `clock: event` views, else Redis
+    // time. kSincePending until the first event tells.
     std::optional<Timestamp> since;
 
     friend bool operator==(const ViewProgress&, const ViewProgress&) = default;
@@ -32,10 +33,10 @@ struct ProgressRecord {
     Epoch epoch{};
     std::string node;
     Generation generation{};
-    std::uint64_t calls = 0;        // fenced calls accepted; never falls while the primary keeps its data
-    std::int32_t partitions = 0;    // of the topic
-    std::string kafka_cluster;      // id of the Kafka cluster
-    std::string group;              // consumer group
+    std::uint64_t calls = 0;      // fenced calls accepted; never falls while the primary keeps its data
+    std::int32_t partitions = 0;  // of the topic
+    std::string kafka_cluster;    // id of the Kafka cluster
+    std::string group;            // consumer group
     std::map<std::string, ViewProgress> views;  // by ViewPlan::id()
 
     friend bool operator==(const ProgressRecord&, const ProgressRecord&) = default;
@@ -55,8 +56,8 @@ Epoch next_epoch(std::optional<Epoch> standing, Timestamp now);
 
 // What Kafka holds of a partition.
 struct LogRange {
-    Offset low;   // first offset still there
-    Offset end;   // one past the last
+    Offset low;  // first offset still there
+    Offset end;  // one past the last
 };
 
 struct ViewStart {
@@ -68,17 +69,17 @@ struct ViewStart {
 };
 
 struct StartDecision {
-    Offset from;                     // where to begin consuming: the lowest of the views' offsets
-    std::vector<ViewProgress> views; // in the order asked
-    std::vector<std::string> notes;  // to be logged: what was lost or is incomplete, and why
+    Offset from;                      // where to begin consuming: the lowest of the views' offsets
+    std::vector<ViewProgress> views;  // in the order asked
+    std::vector<std::string> notes;   // to be logged: what was lost or is incomplete, and why
 };
 
 // `record`: as it stood before the epoch was taken, if there was one. `committed`: the group's offset in Kafka.
 // Refuses when another cluster or group writes here, when a view changed under its version, or when the log is
 // shorter than what was already counted.
 Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optional<ProgressRecord>& record,
-                                   std::optional<Offset> committed, LogRange log, std::span<const ViewStart> views,
-                                   Timestamp redis_now);
+                                   std::optional<Offset> committed, LogRange log,
+                                   std::span<const ViewStart> views, Timestamp redis_now);
 
 // Whether a feature over `window` at hop `hop` has seen all its events at `t`.
 bool is_complete(std::optional<Timestamp> since, std::optional<Duration> window, Duration hop, Timestamp t);

@@ -10,17 +10,26 @@ namespace {
 AccumulatorKind kind_of(Function function, FieldType type) {
     const bool is_int = type == FieldType::int64;
     switch (function) {
-        case Function::count: return AccumulatorKind::count;
+        case Function::count:
+            return AccumulatorKind::count;
         case Function::sum:
-        case Function::mean: return is_int ? AccumulatorKind::sum_int : AccumulatorKind::sum_float;
-        case Function::min: return is_int ? AccumulatorKind::min_int : AccumulatorKind::min_float;
-        case Function::max: return is_int ? AccumulatorKind::max_int : AccumulatorKind::max_float;
+        case Function::mean:
+            return is_int ? AccumulatorKind::sum_int : AccumulatorKind::sum_float;
+        case Function::min:
+            return is_int ? AccumulatorKind::min_int : AccumulatorKind::min_float;
+        case Function::max:
+            return is_int ? AccumulatorKind::max_int : AccumulatorKind::max_float;
         case Function::variance:
-        case Function::stddev: return AccumulatorKind::moments;
-        case Function::first: return AccumulatorKind::first;
-        case Function::last: return AccumulatorKind::last;
-        case Function::count_distinct: return AccumulatorKind::distinct;
-        case Function::quantile: return AccumulatorKind::quantile;
+        case Function::stddev:
+            return AccumulatorKind::moments;
+        case Function::first:
+            return AccumulatorKind::first;
+        case Function::last:
+            return AccumulatorKind::last;
+        case Function::count_distinct:
+            return AccumulatorKind::distinct;
+        case Function::quantile:
+            return AccumulatorKind::quantile;
     }
     return AccumulatorKind::count;
 }
@@ -93,7 +102,8 @@ void ViewPlan::sort_windows() {
     for (std::size_t r = 0; r < resolutions_.size(); ++r) {
         auto& windows = resolutions_[r].windows;
         const auto before = windows;
-        std::sort(windows.begin(), windows.end(), [](const auto& a, const auto& b) { return a.tiles < b.tiles; });
+        std::sort(windows.begin(), windows.end(),
+                  [](const auto& a, const auto& b) { return a.tiles < b.tiles; });
         for (FeaturePlan& feature : features_) {
             if (feature.resolution != r) continue;
             const TileNumber tiles = before[feature.window].tiles;

@@ -50,7 +50,7 @@ public:
     ViewPlan(const Source& source, View view);
 
     const View& view() const { return view_; }
-    const std::string& id() const { return id_; }                       // name@version
+    const std::string& id() const { return id_; }  // name@version
     std::uint64_t fingerprint() const { return fingerprint_; }
     const std::vector<Expression>& filters() const { return filters_; }  // of features
     const std::vector<Resolution>& resolutions() const { return resolutions_; }

@@ -61,16 +61,20 @@ public:
         parts->watchdog = &watchdog_;
         writer_ = spawn_writer(system_, std::make_unique<MemoryPartialStore>(server), metrics_, Thread::shared);
         watch_ = spawn_log_watch(system_, log, Thread::shared);
-        supervisor_ = spawn_supervisor(
-            system_,
-            {{{"orders", plan}}, {{"orders", 1}}, parts, status, [this](const Error& error) { refused.push_back(error); }},
-            writer_, watch_);
+        supervisor_ = spawn_supervisor(system_,
+                                       {{{"orders", plan}},
+                                        {{"orders", 1}},
+                                        parts,
+                                        status,
+                                        [this](const Error& error) { refused.push_back(error); }},
+                                       writer_, watch_);
     }
 
     ~IngestFixture() {
         revoke(true);
-        for (const caf::actor& actor : {caf::actor_cast<caf::actor>(supervisor_), caf::actor_cast<caf::actor>(watch_),
-                                        caf::actor_cast<caf::actor>(writer_)})
+        for (const caf::actor& actor :
+             {caf::actor_cast<caf::actor>(supervisor_), caf::actor_cast<caf::actor>(watch_),
+              caf::actor_cast<caf::actor>(writer_)})
             caf::anon_send_exit(actor, caf::exit_reason::kill);
         supervisor_ = nullptr;
         watch_ = nullptr;
@@ -138,7 +142,8 @@ public:
         const std::size_t features[] = {0, 1};
         const auto& answer = reader.read(heads, from_unix_ms(t), features);
         if (answer.missing) return std::nullopt;
-        return std::pair(std::get<std::int64_t>(answer.values[0].value), std::get<std::int64_t>(answer.values[1].value));
+        return std::pair(std::get<std::int64_t>(answer.values[0].value),
+                         std::get<std::int64_t>(answer.values[1].value));
     }
 
     static constexpr std::int64_t kStart = 1'700'000'000'000;

@@ -31,21 +31,24 @@ TEST_CASE("an epoch is above what stands and at least unix milliseconds") {
 }
 
 TEST_CASE("a first start follows the definition and is complete when the log is whole") {
-    const auto decision = decide_start(claim(), std::nullopt, std::nullopt, {Offset{0}, Offset{9}}, stores(0), kNow);
+    const auto decision =
+        decide_start(claim(), std::nullopt, std::nullopt, {Offset{0}, Offset{9}}, stores(0), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{0});
     CHECK(decision->views[0].since == std::nullopt);
 }
 
 TEST_CASE("a first start at the latest offset is incomplete from now on") {
-    const auto decision = decide_start(claim(), std::nullopt, std::nullopt, {Offset{0}, Offset{9}}, stores(9), kNow);
+    const auto decision =
+        decide_start(claim(), std::nullopt, std::nullopt, {Offset{0}, Offset{9}}, stores(9), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{9});
     CHECK(decision->views[0].since == kNow);
 }
 
 TEST_CASE("a restart goes on from the record") {
-    const auto decision = decide_start(claim(), record_at(4), Offset{3}, {Offset{0}, Offset{9}}, stores(0), kNow);
+    const auto decision =
+        decide_start(claim(), record_at(4), Offset{3}, {Offset{0}, Offset{9}}, stores(0), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{4});
     CHECK(decision->views[0].clock == from_unix_ms(1000));
@@ -79,7 +82,8 @@ TEST_CASE("another Kafka cluster or group on the same prefix is refused") {
 }
 
 TEST_CASE("offsets lost to retention are said and make the view incomplete") {
-    const auto decision = decide_start(claim(), record_at(4), Offset{4}, {Offset{6}, Offset{9}}, stores(6), kNow);
+    const auto decision =
+        decide_start(claim(), record_at(4), Offset{4}, {Offset{6}, Offset{9}}, stores(6), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{6});
     CHECK(decision->views[0].since == kNow);
@@ -88,13 +92,15 @@ TEST_CASE("offsets lost to retention are said and make the view incomplete") {
 }
 
 TEST_CASE("a log that ends below what was counted is refused") {
-    const auto decision = decide_start(claim(), record_at(40), Offset{40}, {Offset{0}, Offset{9}}, stores(0), kNow);
+    const auto decision =
+        decide_start(claim(), record_at(40), Offset{40}, {Offset{0}, Offset{9}}, stores(0), kNow);
     REQUIRE_FALSE(decision);
     CHECK(decision.error().code == Errc::refused);
 }
 
 TEST_CASE("an emptied store is rebuilt from the start of the log") {
-    const auto decision = decide_start(claim(), std::nullopt, Offset{8}, {Offset{2}, Offset{9}}, stores(9), kNow);
+    const auto decision =
+        decide_start(claim(), std::nullopt, Offset{8}, {Offset{2}, Offset{9}}, stores(9), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{2});
     CHECK(decision->views[0].since == kNow);
