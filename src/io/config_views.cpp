@@ -1,6 +1,7 @@
 #include "io/config_views.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "io/config_features.hpp"
 #include "io/config_sources.hpp"
@@ -78,6 +79,14 @@ void read_features(const ConfigNode& node, const std::string& what, const Source
     for (const ConfigEntry& entry : node.entries) {
         if (auto feature = read_feature(entry, view.name, source, errors))
             view.features.push_back(*std::move(feature));
+    }
+    std::set<std::string> filters;
+    for (const Feature& feature : view.features)
+        if (feature.where) filters.insert(feature.where->text());
+    if (filters.size() > kMostFilters) {
+        errors.add(node.place, what + " has " + std::to_string(filters.size()) +
+                                   " different `where` among its features, of " + std::to_string(kMostFilters) +
+                                   " at most; spread the features over several views");
     }
 }
 

@@ -20,7 +20,7 @@ void append_framing(std::string& out, char mark, std::size_t number) {
     char* end = std::to_chars(text + 1, text + sizeof text, number).ptr;
     *end++ = '\r';
     *end++ = '\n';
-    out.append(text, end);
+    out.append(text, static_cast<std::size_t>(end - text));
 }
 
 }  // namespace

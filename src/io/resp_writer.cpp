@@ -34,13 +34,18 @@ char* float_digits(char* out, double number) {
     return end + 2;
 }
 
+// append(first, last) of std::string takes a slower way.
+void append(std::string& out, const char* begin, const char* end) {
+    out.append(begin, static_cast<std::size_t>(end - begin));
+}
+
 bool is_printable(char c) { return c >= ' ' && c != 0x7f; }
 
 }  // namespace
 
 void RespWriter::array(std::size_t elements) {
     std::array<char, 32> text;
-    out_.append(text.data(), framing(text.data(), '*', static_cast<std::int64_t>(elements)));
+    append(out_, text.data(), framing(text.data(), '*', static_cast<std::int64_t>(elements)));
 }
 
 void RespWriter::bulk(std::string_view text) {
@@ -49,17 +54,17 @@ void RespWriter::bulk(std::string_view text) {
     if (text.size() <= 200) {
         std::memcpy(end, text.data(), text.size());
         end = line_end(end + text.size());
-        out_.append(whole.data(), end);
+        append(out_, whole.data(), end);
         return;
     }
-    out_.append(whole.data(), end);
+    append(out_, whole.data(), end);
     out_ += text;
     out_ += "\r\n";
 }
 
 void RespWriter::integer(std::int64_t number) {
     std::array<char, 32> text;
-    out_.append(text.data(), framing(text.data(), ':', number));
+    append(out_, text.data(), framing(text.data(), ':', number));
 }
 
 void RespWriter::floating(double number) {

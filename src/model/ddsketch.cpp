@@ -106,9 +106,8 @@ void DDSketch::merge(const DDSketch& other) {
     }
     // First the buckets both have; sketches of like data mostly share them.
     std::size_t missing = 0;
-    std::size_t at = 0;
     for (const std::uint64_t word : other.words_) {
-        while (at < words_.size() && key_of(words_[at]) < key_of(word)) ++at;
+        const std::size_t at = position(key_of(word));
         if (at < words_.size() && key_of(words_[at]) == key_of(word)) {
             increase(words_[at], count_of(word));
         } else {

@@ -90,6 +90,9 @@ struct View {
     std::string id() const { return name + "@" + std::to_string(version); }
 };
 
+// Different `where` among the features of one view.
+constexpr std::size_t kMostFilters = 64;
+
 struct Service {
     std::string name;
     std::vector<std::pair<std::string, std::string>> features;  // view, feature

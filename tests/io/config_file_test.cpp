@@ -249,3 +249,19 @@ TEST_CASE("examples/flights.yaml is read without a warning") {
 
 }  // namespace
 }  // namespace freshet
+
+TEST_CASE("a view with more than 64 different filters among its features is refused") {
+    const auto with = [](int filters) {
+        std::string text =
+            "sources: {s: {topic: t, fields: {n: int}}}\nviews:\n  v:\n    source: s\n    entity: n\n    "
+            "features:\n";
+        for (int i = 0; i < filters; ++i)
+            text += "      f" + std::to_string(i) + ": {count: \"*\", window: 1h, where: n > " +
+                    std::to_string(i) + "}\n";
+        return text;
+    };
+    CHECK(parse_config(with(64), "f.yaml"));
+    const auto refused = parse_config(with(65), "f.yaml");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("65 different `where`") != std::string::npos);
+}
