@@ -260,8 +260,8 @@ TEST_CASE("a view with more than 64 different filters among its features is refu
                     std::to_string(i) + "}\n";
         return text;
     };
-    CHECK(parse_config(with(64), "f.yaml"));
-    const auto refused = parse_config(with(65), "f.yaml");
+    CHECK(freshet::parse_config(with(64), "f.yaml"));
+    const auto refused = freshet::parse_config(with(65), "f.yaml");
     REQUIRE_FALSE(refused);
     CHECK(refused.error().message.find("65 different `where`") != std::string::npos);
 }
