@@ -162,7 +162,7 @@ void RespParser::hand_out() {
 
 RespParser::Outcome RespParser::line(std::string_view& text, std::string_view what) {
     const char* const start = buffer_.get() + scan_;
-    const std::size_t seen = std::min(end_ - scan_, kLongestLine + 2);
+    const std::size_t seen = std::min(end_ - scan_, kLongestLine + 1);
     const auto* const stop = static_cast<const char*>(std::memchr(start, '\r', seen));
     if (!stop)
         return seen > kLongestLine ? fail("invalid " + std::string(what) + " length") : Outcome::need_more;

@@ -125,6 +125,16 @@ TEST_CASE("a broken stream is refused at the same place however it is cut") {
     }
 }
 
+TEST_CASE("a length line that is a byte too long is refused however it is cut") {
+    for (std::size_t digits = 28; digits < 40; ++digits) {
+        const std::string stream = "*" + std::string(digits, '0') + "1\r";
+        CAPTURE(digits);
+        std::vector<std::size_t> every_byte;
+        for (std::size_t i = 1; i < stream.size(); ++i) every_byte.push_back(i);
+        CHECK(read_all(stream, {}) == read_all(stream, every_byte));
+    }
+}
+
 TEST_CASE("hostile lengths are refused before memory follows them") {
     const RespLimits limits{1000, 10};
     CHECK(refusal("*11\r\n", limits) == "Protocol error: invalid multibulk length");
