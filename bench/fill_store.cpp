@@ -9,10 +9,10 @@
 #include <fstream>
 #include <stdexcept>
 
-#include "io/config_file.hpp"
-#include "io/flush_builder.hpp"
-#include "io/redis_connection.hpp"
-#include "io/redis_partial_store.hpp"
+#include "io/config/config_file.hpp"
+#include "io/redis/redis_connection.hpp"
+#include "io/redis/redis_partial_store.hpp"
+#include "io/stored/flush_builder.hpp"
 #include "model/partial.hpp"
 
 namespace freshet::bench {

@@ -3,8 +3,8 @@
 
 #include "command_support.hpp"
 #include "commands.hpp"
-#include "io/config_file.hpp"
-#include "io/config_text.hpp"
+#include "io/config/config_file.hpp"
+#include "io/config/config_text.hpp"
 #include "model/view_plan.hpp"
 #include "stored_size.hpp"
 

@@ -6,8 +6,8 @@
 
 #include "command_support.hpp"
 #include "commands.hpp"
-#include "io/config_file.hpp"
-#include "io/embedded_broker.hpp"
+#include "io/config/config_file.hpp"
+#include "io/kafka/embedded_broker.hpp"
 #include "io/log.hpp"
 #include "node.hpp"
 #include "replay.hpp"

@@ -8,7 +8,7 @@
 #include "commands.hpp"
 #include "evaluation.hpp"
 #include "event_file.hpp"
-#include "io/config_file.hpp"
+#include "io/config/config_file.hpp"
 
 namespace freshet {
 

@@ -5,7 +5,7 @@
 
 #include "command_support.hpp"
 #include "commands.hpp"
-#include "io/config_file.hpp"
+#include "io/config/config_file.hpp"
 #include "replay.hpp"
 #include "stop_signal.hpp"
 

@@ -3,7 +3,7 @@
 #include <iostream>
 
 #include "commands.hpp"
-#include "io/config_file.hpp"
+#include "io/config/config_file.hpp"
 #include "io/log.hpp"
 #include "node.hpp"
 #include "stop_signal.hpp"

@@ -6,8 +6,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "io/config_file.hpp"
-#include "io/config_text.hpp"
+#include "io/config/config_file.hpp"
+#include "io/config/config_text.hpp"
 #include "model/nearest_name.hpp"
 
 namespace freshet {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "commands.hpp"
-#include "io/config.hpp"
+#include "io/config/config.hpp"
 #include "model/accumulator.hpp"
 #include "model/definition.hpp"
 #include "model/result.hpp"

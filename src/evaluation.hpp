@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "io/event_intake.hpp"
+#include "io/events/event_intake.hpp"
 #include "model/entity_table.hpp"
 
 namespace freshet {

@@ -12,15 +12,15 @@
 #include "actors/supervisor.hpp"
 #include "actors/watchdog.hpp"
 #include "actors/writer.hpp"
-#include "io/embedded_broker.hpp"
-#include "io/kafka_dead_letters.hpp"
-#include "io/kafka_log.hpp"
+#include "io/kafka/embedded_broker.hpp"
+#include "io/kafka/kafka_dead_letters.hpp"
+#include "io/kafka/kafka_log.hpp"
 #include "io/log.hpp"
-#include "io/lookup_server.hpp"
+#include "io/lookup/lookup_server.hpp"
 #include "io/metrics.hpp"
-#include "io/private_redis.hpp"
-#include "io/redis_connection.hpp"
-#include "io/redis_partial_store.hpp"
+#include "io/redis/private_redis.hpp"
+#include "io/redis/redis_connection.hpp"
+#include "io/redis/redis_partial_store.hpp"
 
 namespace freshet {
 

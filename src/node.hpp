@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "io/config.hpp"
+#include "io/config/config.hpp"
 #include "model/ids.hpp"
 #include "model/result.hpp"
 

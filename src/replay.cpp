@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "event_file.hpp"
-#include "io/kafka_producer.hpp"
-#include "io/kafka_queries.hpp"
+#include "io/kafka/kafka_producer.hpp"
+#include "io/kafka/kafka_queries.hpp"
 
 namespace freshet {
 

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "io/kafka_settings.hpp"
+#include "io/kafka/kafka_settings.hpp"
 #include "model/ids.hpp"
 #include "model/result.hpp"
 

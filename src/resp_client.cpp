@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "io/resp_writer.hpp"
+#include "io/redis/resp_writer.hpp"
 
 namespace freshet {
 

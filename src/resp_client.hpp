@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "io/config.hpp"
-#include "io/redis_replies.hpp"
+#include "io/config/config.hpp"
+#include "io/redis/redis_replies.hpp"
 
 namespace freshet {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "io/partial_codec.hpp"
+#include "io/stored/partial_codec.hpp"
 #include "model/entity_windows.hpp"
 
 namespace freshet {

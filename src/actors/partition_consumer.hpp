@@ -4,9 +4,9 @@
 #include <string>
 
 #include "actors/messages.hpp"
-#include "io/config.hpp"
-#include "io/event_intake.hpp"
+#include "io/config/config.hpp"
 #include "io/event_log.hpp"
+#include "io/events/event_intake.hpp"
 
 namespace freshet {
 

@@ -1,8 +1,8 @@
 #include "actors/window_aggregator.hpp"
 
 #include "actors/watchdog.hpp"
-#include "io/flush_builder.hpp"
 #include "io/metrics.hpp"
+#include "io/stored/flush_builder.hpp"
 
 namespace freshet {
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "actors/messages.hpp"
-#include "io/event_intake.hpp"
+#include "io/events/event_intake.hpp"
 
 namespace freshet {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "io/config.hpp"
+#include "io/config/config.hpp"
 
 namespace freshet::log {
 

@@ -10,9 +10,9 @@
 #include "actors/supervisor.hpp"
 #include "actors/watchdog.hpp"
 #include "actors/writer.hpp"
-#include "io/config_file.hpp"
-#include "io/flush_builder.hpp"
+#include "io/config/config_file.hpp"
 #include "io/metrics.hpp"
+#include "io/stored/flush_builder.hpp"
 #include "support/memory_event_log.hpp"
 #include "support/memory_partial_store.hpp"
 

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "io/event_decoder.hpp"
+#include "io/events/event_decoder.hpp"
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "io/partial_codec.hpp"
-#include "io/stored_fields.hpp"
+#include "io/stored/partial_codec.hpp"
+#include "io/stored/stored_fields.hpp"
 #include "model/entity_windows.hpp"
 
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "io/resp_parser.hpp"
+#include "io/redis/resp_parser.hpp"
 
 namespace {
 

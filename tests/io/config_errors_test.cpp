@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "io/config_file.hpp"
+#include "io/config/config_file.hpp"
 
 namespace freshet {
 namespace {

@@ -1,4 +1,4 @@
-#include "io/config_file.hpp"
+#include "io/config/config_file.hpp"
 
 #include <doctest/doctest.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "io/config_text.hpp"
+#include "io/config/config_text.hpp"
 
 namespace freshet {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "io/partial_codec.hpp"
-#include "io/stored_fields.hpp"
+#include "io/stored/partial_codec.hpp"
+#include "io/stored/stored_fields.hpp"
 #include "model/copied_store.hpp"
 #include "partial.pb.h"
 

@@ -1,4 +1,4 @@
-#include "io/event_decoder.hpp"
+#include "io/events/event_decoder.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "io/event_time.hpp"
+#include "io/events/event_time.hpp"
 
 #include <doctest/doctest.h>
 

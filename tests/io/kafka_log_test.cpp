@@ -1,4 +1,4 @@
-#include "io/kafka_log.hpp"
+#include "io/kafka/kafka_log.hpp"
 
 #include <doctest/doctest.h>
 

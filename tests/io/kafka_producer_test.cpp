@@ -1,11 +1,11 @@
-#include "io/kafka_producer.hpp"
+#include "io/kafka/kafka_producer.hpp"
 
 #include <doctest/doctest.h>
 
 #include <cstring>
 #include <thread>
 
-#include "io/kafka_dead_letters.hpp"
+#include "io/kafka/kafka_dead_letters.hpp"
 #include "support/kafka_for_tests.hpp"
 
 using namespace freshet;

@@ -1,4 +1,4 @@
-#include "io/kafka_queries.hpp"
+#include "io/kafka/kafka_queries.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "io/lookup_query.hpp"
+#include "io/lookup/lookup_query.hpp"
 
 #include <doctest/doctest.h>
 

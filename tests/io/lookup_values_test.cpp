@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "io/lookup_row.hpp"
+#include "io/lookup/lookup_row.hpp"
 #include "support/lookup_for_tests.hpp"
 
 namespace freshet::testing {

@@ -1,4 +1,4 @@
-#include "io/partial_codec.hpp"
+#include "io/stored/partial_codec.hpp"
 
 #include <doctest/doctest.h>
 

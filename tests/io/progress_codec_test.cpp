@@ -1,4 +1,4 @@
-#include "io/progress_codec.hpp"
+#include "io/stored/progress_codec.hpp"
 
 #include <doctest/doctest.h>
 

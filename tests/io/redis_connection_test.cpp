@@ -1,4 +1,4 @@
-#include "io/redis_connection.hpp"
+#include "io/redis/redis_connection.hpp"
 
 #include <doctest/doctest.h>
 #include <signal.h>

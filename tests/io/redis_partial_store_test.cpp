@@ -1,5 +1,5 @@
 // What only the store in Redis can get wrong; the contract is tested in partial_store_test.cpp.
-#include "io/redis_partial_store.hpp"
+#include "io/redis/redis_partial_store.hpp"
 
 #include "support/store_contract.hpp"
 

@@ -1,4 +1,4 @@
-#include "io/redis_replies.hpp"
+#include "io/redis/redis_replies.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "io/resp_parser.hpp"
+#include "io/redis/resp_parser.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "io/resp_writer.hpp"
+#include "io/redis/resp_writer.hpp"
 
 #include <doctest/doctest.h>
 

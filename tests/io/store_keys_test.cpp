@@ -1,4 +1,4 @@
-#include "io/store_keys.hpp"
+#include "io/stored/store_keys.hpp"
 
 #include <doctest/doctest.h>
 

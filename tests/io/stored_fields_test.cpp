@@ -1,4 +1,4 @@
-#include "io/stored_fields.hpp"
+#include "io/stored/stored_fields.hpp"
 
 #include <doctest/doctest.h>
 

@@ -19,9 +19,9 @@
 #include <thread>
 #include <vector>
 
-#include "io/embedded_broker.hpp"
-#include "io/kafka_log.hpp"
-#include "io/kafka_producer.hpp"
+#include "io/kafka/embedded_broker.hpp"
+#include "io/kafka/kafka_log.hpp"
+#include "io/kafka/kafka_producer.hpp"
 
 namespace freshet::test {
 

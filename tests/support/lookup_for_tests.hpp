@@ -15,13 +15,13 @@
 #include <thread>
 #include <vector>
 
-#include "io/lookup_server.hpp"
-#include "io/partial_codec.hpp"
-#include "io/private_redis.hpp"
-#include "io/progress_codec.hpp"
-#include "io/redis_connection.hpp"
-#include "io/store_keys.hpp"
-#include "io/stored_fields.hpp"
+#include "io/lookup/lookup_server.hpp"
+#include "io/redis/private_redis.hpp"
+#include "io/redis/redis_connection.hpp"
+#include "io/stored/partial_codec.hpp"
+#include "io/stored/progress_codec.hpp"
+#include "io/stored/store_keys.hpp"
+#include "io/stored/stored_fields.hpp"
 #include "model/entity_windows.hpp"
 
 namespace freshet::testing {

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "io/private_redis.hpp"
-#include "io/redis_connection.hpp"
+#include "io/redis/private_redis.hpp"
+#include "io/redis/redis_connection.hpp"
 
 namespace freshet::test {
 

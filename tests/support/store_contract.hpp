@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "io/partial_store.hpp"
-#include "io/redis_partial_store.hpp"
-#include "io/store_keys.hpp"
+#include "io/redis/redis_partial_store.hpp"
+#include "io/stored/store_keys.hpp"
 #include "support/memory_partial_store.hpp"
 #include "support/redis_process.hpp"
 

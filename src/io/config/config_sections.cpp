@@ -1,0 +1,257 @@
+#include "io/config/config_sections.hpp"
+
+#include <algorithm>
+
+#include "io/config/config_text.hpp"
+
+namespace freshet {
+namespace {
+
+using Kind = ConfigNode::Kind;
+
+struct Reserved {
+    std::string_view name;
+    std::string_view reason;
+};
+
+constexpr Reserved kReserved[] = {
+    {"auto.offset.reset",
+     "it is error, because every start offset comes from the progress record; write `start:` at the source or "
+     "view"},
+    {"enable.auto.commit",
+     "it is false, because an offset is committed only after its events are in Redis; remove it"},
+    {"auto.commit.enable",
+     "it is false, because an offset is committed only after its events are in Redis; remove it"},
+    {"enable.auto.offset.store",
+     "it is false, because an offset counts only once its events are in Redis; remove it"},
+    {"enable.partition.eof",
+     "it is true, because the end of a partition moves the offset over transaction markers; remove it"},
+    {"isolation.level", "it is read_committed, because an aborted event must never be counted; remove it"},
+    {"partition.assignment.strategy",
+     "it is cooperative-sticky, because all members of the group must agree on it; remove it"},
+    {"topic.metadata.refresh.interval.ms",
+     "it is 1000, because a new partition must be noticed before values are called fresh; remove it"},
+    {"session.timeout.ms",
+     "it is 6000, because it bounds how long the partitions of a dead node stand still; remove it"},
+    {"bootstrap.servers", "write kafka.brokers instead"},
+    {"metadata.broker.list", "write kafka.brokers instead"},
+    {"group.id", "write kafka.group instead"},
+    {"client.id", "write kafka.client_id instead"},
+};
+
+void read_brokers(const ConfigNode& node, KafkaConfig& kafka, ConfigErrors& errors) {
+    const std::string what = "kafka.brokers";
+    std::vector<Endpoint> brokers;
+    for (const ConfigNode* item : read_list(node, what, errors)) {
+        const auto text = read_text(*item, what, errors);
+        if (!text) continue;
+        if (*text == "embedded" && item == &node) {
+            kafka.embedded = true;
+            return;
+        }
+        for (std::size_t start = 0; start <= text->size();) {
+            const std::size_t comma = std::min(text->find(',', start), text->size());
+            std::string one = text->substr(start, comma - start);
+            one.erase(0, one.find_first_not_of(' '));
+            one.erase(one.find_last_not_of(' ') + 1);
+            const auto broker = parse_endpoint(one, 1);
+            if (!broker) {
+                errors.add(item->place, what + ": " + broker.error().message);
+            } else {
+                brokers.push_back(*broker);
+            }
+            start = comma + 1;
+        }
+    }
+    if (!brokers.empty()) kafka.brokers = std::move(brokers);
+}
+
+void read_properties(const ConfigNode& node, KafkaConfig& kafka, ConfigErrors& errors) {
+    if (node.kind != Kind::map && node.kind != Kind::null) {
+        errors.add(node.place, "kafka.properties is not a map; write {name: value}");
+    }
+    for (const ConfigEntry& entry : node.entries) {
+        if (const auto reason = reserved_property(entry.key)) {
+            errors.add(entry.place, "the Kafka property " + entry.key + " is ours: " + *reason);
+            continue;
+        }
+        const auto value = read_text(entry.value, "kafka.properties." + entry.key, errors);
+        if (!value) continue;
+        std::string lower = *value;
+        std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+        if (!entry.value.quoted && (lower == "yes" || lower == "no" || lower == "on" || lower == "off")) {
+            const std::string mend = lower == "yes" || lower == "on" ? "true" : "false";
+            errors.add(entry.value.place, "kafka.properties." + entry.key + ": " + in_quotes(*value) +
+                                              " is no boolean to Kafka; write " + mend +
+                                              ", or put it in quotes");
+        }
+        kafka.properties[entry.key] = *value;
+    }
+}
+
+void require_text(const MapReader& map, std::string_view key, const std::string& value, ConfigErrors& errors) {
+    if (const ConfigNode* node = map.find(key); node != nullptr && value.empty()) {
+        errors.add(node->place, map.name_of(key) + " is empty; give it a text, or remove the key");
+    }
+}
+
+void read_kafka(const ConfigNode& node, KafkaConfig& kafka, ConfigErrors& errors) {
+    const MapReader map{node,
+                        "kafka",
+                        {{"brokers", "group", "dead_letter_topic", "client_id", "properties"},
+                         {},
+                         {{"bootstrap.servers", "brokers"},
+                          {"bootstrap_servers", "brokers"},
+                          {"group.id", "group"},
+                          {"group_id", "group"},
+                          {"client.id", "client_id"}}},
+                        errors};
+    if (const ConfigNode* brokers = map.find("brokers")) read_brokers(*brokers, kafka, errors);
+    map.text("group", kafka.group);
+    require_text(map, "group", kafka.group, errors);
+    map.text("client_id", kafka.client_id);
+    require_text(map, "client_id", kafka.client_id, errors);
+    map.text("dead_letter_topic", kafka.dead_letter_topic);
+    if (!kafka.dead_letter_topic.empty() && !is_topic(kafka.dead_letter_topic)) {
+        errors.add(
+            map.find("dead_letter_topic")->place,
+            "kafka.dead_letter_topic is not a topic's name; write at most 249 of a-z, A-Z, 0-9, . _ and -");
+        kafka.dead_letter_topic.clear();
+    }
+    if (const ConfigNode* properties = map.find("properties")) read_properties(*properties, kafka, errors);
+}
+
+void read_redis_address(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors) {
+    const auto text = read_text(node, "redis.address", errors);
+    if (!text) return;
+    if (*text == "embedded") {
+        redis.embedded = true;
+    } else if (text->starts_with("/") || text->starts_with("unix:")) {
+        redis.unix_socket = text->substr(text->starts_with("unix:") ? 5 : 0);
+        if (!redis.unix_socket.starts_with("/") || redis.unix_socket.size() > 107) {
+            errors.add(node.place,
+                       "redis.address: a socket needs an absolute path of at most 107 bytes; write "
+                       "/run/redis/redis.sock");
+        }
+    } else if (const auto address = parse_endpoint(*text, 1)) {
+        redis.address = *address;
+    } else {
+        errors.add(node.place, "redis.address: " + address.error().message);
+    }
+}
+
+void read_redis(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors) {
+    const MapReader map{node,
+                        "redis",
+                        {{"address", "prefix", "user", "password", "cluster"}, {"tls"}, {{"host", "address"}}},
+                        errors};
+    if (const ConfigNode* cluster = map.find("cluster")) {
+        read_list(*cluster, "redis.cluster", errors);
+        errors.add(cluster->place,
+                   "redis.cluster is not supported yet; write the address of one Redis as `address:`");
+    }
+    if (const ConfigNode* address = map.find("address")) read_redis_address(*address, redis, errors);
+    map.text("prefix", redis.prefix);
+    if (std::ranges::any_of(redis.prefix,
+                            [](unsigned char c) { return c <= ' ' || c == 127 || c == '{' || c == '}'; })) {
+        errors.add(map.find("prefix")->place,
+                   "redis.prefix holds a brace, a blank or a control character, which would "
+                   "change the slot of a key; write one such as \"fs:\"");
+    }
+    map.text("user", redis.user);
+    map.text("password", redis.password);
+    if (!redis.user.empty() && redis.password.empty()) {
+        errors.add(map.find("user")->place, "redis.user has no password; add `password: ${REDIS_PASSWORD}`");
+    }
+}
+
+void read_lookup(const ConfigNode& node, LookupConfig& lookup, ConfigErrors& errors) {
+    const MapReader map{
+        node,
+        "lookup",
+        {{"listen", "readers", "max_connections", "max_request_bytes", "max_entities"}, {"tls"}, {}},
+        errors};
+    map.endpoint("listen", 0, lookup.listen);
+    map.integer("readers", 1, 256, lookup.readers);
+    map.integer("max_connections", 1, 1'000'000, lookup.max_connections);
+    map.bytes("max_request_bytes", 1 << 10, 512 << 20, lookup.max_request_bytes);
+    map.integer("max_entities", 1, 1'000'000, lookup.max_entities);
+}
+
+void read_store(const ConfigNode& node, StoreConfig& store, ConfigErrors& errors) {
+    const MapReader map{node, "store", {{"encoding"}, {}, {}}, errors};
+    constexpr Choice encodings[] = {{"protobuf"}, {"msgpack", false}, {"json", false}};
+    map.choice("encoding", encodings, store.encoding);
+}
+
+void read_ingest(const ConfigNode& node, IngestConfig& ingest, ConfigErrors& errors) {
+    const MapReader map{node,
+                        "ingest",
+                        {{"aggregators", "batch_events", "max_inflight_events", "max_inflight_bytes"}, {}, {}},
+                        errors};
+    const std::size_t before = errors.count();
+    map.integer("aggregators", 1, 64, ingest.aggregators_per_partition);
+    map.integer("batch_events", 1, 65'536, ingest.batch_events);
+    map.integer("max_inflight_events", 1, 100'000'000, ingest.max_inflight_events);
+    map.bytes("max_inflight_bytes", 64 << 10, 64LL << 30, ingest.max_inflight_bytes);
+    if (errors.count() == before && ingest.max_inflight_events < ingest.batch_events) {
+        const ConfigNode* at = map.find("max_inflight_events");
+        if (at == nullptr) at = map.find("batch_events");
+        errors.add(at->place,
+                   "ingest.max_inflight_events is below ingest.batch_events, so that no batch would be full; "
+                   "raise it to several times " +
+                       std::to_string(ingest.batch_events));
+    }
+}
+
+void read_roles(const ConfigNode& node, Roles& roles, ConfigErrors& errors) {
+    constexpr Choice choices[] = {{"ingest"}, {"serve"}};
+    roles = {false, false};
+    for (const ConfigNode* item : read_list(node, "roles", errors)) {
+        const auto role = read_choice(*item, "roles", choices, errors);
+        if (!role) continue;
+        bool& flag = *role == 0 ? roles.ingest : roles.serve;
+        if (flag)
+            errors.add(item->place, "the role " + in_quotes(item->text) + " is written twice; remove one");
+        flag = true;
+    }
+}
+
+void read_log(const ConfigNode& node, LogConfig& log, ConfigErrors& errors) {
+    const MapReader map{node, "log", {{"level", "format"}, {}, {}}, errors};
+    constexpr Choice levels[] = {{"trace"}, {"debug"}, {"info"},
+                                 {"warn"},  {"error"}, {"warning", true, "warn"}};
+    constexpr Choice formats[] = {{"text"}, {"json"}};
+    map.choice("level", levels, log.level);
+    map.choice("format", formats, log.format);
+}
+
+}  // namespace
+
+std::optional<std::string> reserved_property(std::string_view name) {
+    const auto found = std::ranges::find(kReserved, name, &Reserved::name);
+    if (found == std::end(kReserved)) return std::nullopt;
+    return std::string{found->reason};
+}
+
+const std::vector<std::string>& section_names() {
+    static const std::vector<std::string> names{"kafka", "redis",  "lookup", "metrics",
+                                                "store", "ingest", "roles",  "log"};
+    return names;
+}
+
+void read_sections(const ConfigNode& root, Config& config, ConfigErrors& errors) {
+    if (const ConfigNode* node = root.find("kafka")) read_kafka(*node, config.kafka, errors);
+    if (const ConfigNode* node = root.find("redis")) read_redis(*node, config.redis, errors);
+    if (const ConfigNode* node = root.find("lookup")) read_lookup(*node, config.lookup, errors);
+    if (const ConfigNode* node = root.find("metrics")) {
+        const MapReader map{*node, "metrics", {{"listen"}, {}, {}}, errors};
+        map.endpoint("listen", 0, config.metrics.listen);
+    }
+    if (const ConfigNode* node = root.find("store")) read_store(*node, config.store, errors);
+    if (const ConfigNode* node = root.find("ingest")) read_ingest(*node, config.ingest, errors);
+    if (const ConfigNode* node = root.find("roles")) read_roles(*node, config.roles, errors);
+    if (const ConfigNode* node = root.find("log")) read_log(*node, config.log, errors);
+}
+
+}  // namespace freshet

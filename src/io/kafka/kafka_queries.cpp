@@ -1,0 +1,120 @@
+#include "io/kafka/kafka_queries.hpp"
+
+#include <librdkafka/rdkafka.h>
+
+namespace freshet {
+namespace {
+
+int ms(Duration timeout) { return static_cast<int>(timeout.count()); }
+
+rd_kafka_resp_err_t error_of(const KafkaPartitions& list, rd_kafka_resp_err_t err) {
+    return err != RD_KAFKA_RESP_ERR_NO_ERROR ? err : list->elems[0].err;
+}
+
+}  // namespace
+
+KafkaQueries::KafkaQueries(std::string brokers, KafkaReports& reports)
+    : brokers_(std::move(brokers)), context_{&reports, nullptr} {}
+
+Result<std::unique_ptr<KafkaQueries>> KafkaQueries::open(const KafkaSettings& settings, KafkaReports& reports) {
+    auto conf = kafka_conf(settings, KafkaRole::query);
+    if (!conf) return conf.error();
+    std::unique_ptr<KafkaQueries> queries{new KafkaQueries(settings.brokers, reports)};
+    auto client = make_kafka_client(KafkaClientKind::consumer, std::move(*conf), queries->context_);
+    if (!client) return client.error();
+    queries->client_ = std::move(*client);
+    return queries;
+}
+
+Error KafkaQueries::failed(int code, const std::string& what, Duration timeout) const {
+    switch (code) {
+        case RD_KAFKA_RESP_ERR__TIMED_OUT:
+        case RD_KAFKA_RESP_ERR__TRANSPORT:
+        case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        case RD_KAFKA_RESP_ERR__RESOLVE:
+            return {Errc::unavailable,
+                    what + ": no answer from the Kafka brokers " + brokers_ + " within " +
+                        std::to_string(timeout.count()) +
+                        " ms; check kafka.brokers, and that they run and can be reached from here"};
+        default:
+            return kafka_error(code, what);
+    }
+}
+
+Result<LogRange> KafkaQueries::range(const Partition& partition, Duration timeout) {
+    LogRange range{};
+    const auto err =
+        rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(), partition.id.value,
+                                         &range.low.value, &range.end.value, ms(timeout));
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return failed(err, "asking for the offsets of " + partition.text(), timeout);
+    return range;
+}
+
+Result<Offset> KafkaQueries::offset_at(const Partition& partition, Timestamp time, Duration timeout) {
+    const KafkaPartitions list = kafka_partitions(partition, unix_ms(time));
+    const auto err = error_of(list, rd_kafka_offsets_for_times(client_.get(), list.get(), ms(timeout)));
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return failed(err, "asking for the offset at a time of " + partition.text(), timeout);
+    }
+    if (list->elems[0].offset >= 0) return Offset{list->elems[0].offset};
+    const auto all = range(partition, timeout);
+    if (!all) return all.error();
+    return all->end;
+}
+
+Result<std::optional<Offset>> KafkaQueries::committed(const Partition& partition, Duration timeout) {
+    const KafkaPartitions list = kafka_partitions(partition, RD_KAFKA_OFFSET_INVALID);
+    const auto err = error_of(list, rd_kafka_committed(client_.get(), list.get(), ms(timeout)));
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return failed(err, "asking for the committed offset of " + partition.text(), timeout);
+    }
+    if (list->elems[0].offset < 0) return std::optional<Offset>{};
+    return std::optional{Offset{list->elems[0].offset}};
+}
+
+Result<std::int32_t> KafkaQueries::partition_count(const std::string& topic, Duration timeout) {
+    const std::string what = "asking for the partitions of " + topic;
+    const KafkaTopic handle{rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr)};
+    if (handle == nullptr) return kafka_error(rd_kafka_last_error(), what);
+    const rd_kafka_metadata_t* metadata = nullptr;
+    const auto err = rd_kafka_metadata(client_.get(), 0, handle.get(), &metadata, ms(timeout));
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(err, what, timeout);
+    const std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)> owner(
+        metadata, &rd_kafka_metadata_destroy);
+    if (metadata->topic_cnt != 1) return kafka_error(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, what);
+    if (metadata->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return failed(metadata->topics[0].err, what, timeout);
+    return metadata->topics[0].partition_cnt;
+}
+
+Result<std::map<std::string, std::int32_t>> KafkaQueries::partition_counts(
+    const std::vector<std::string>& topics, Duration timeout) {
+    std::map<std::string, std::int32_t> counts;
+    std::string missing;
+    for (const std::string& topic : topics) {
+        const auto count = partition_count(topic, timeout);
+        if (count) {
+            counts[topic] = *count;
+        } else if (count.error().code == Errc::not_found) {
+            missing += (missing.empty() ? "" : ", ") + topic;
+        } else {
+            return count.error();
+        }
+    }
+    if (missing.empty()) return counts;
+    return Error{Errc::not_found,
+                 "no such Kafka topic at " + brokers_ + ": " + missing +
+                     "; create it (kafka-topics.sh --create --topic NAME --partitions N), or correct "
+                     "`topic:` of the source"};
+}
+
+Result<std::string> KafkaQueries::cluster_id(Duration timeout) {
+    const std::unique_ptr<char, void (*)(char*)> id(rd_kafka_clusterid(client_.get(), ms(timeout)),
+                                                    [](char* text) { rd_kafka_mem_free(nullptr, text); });
+    if (id == nullptr)
+        return failed(RD_KAFKA_RESP_ERR__TIMED_OUT, "asking for the id of the Kafka cluster", timeout);
+    return std::string(id.get());
+}
+
+}  // namespace freshet

@@ -1,0 +1,39 @@
+// Questions to the brokers on a connection that fetches nothing, so that no held fetch delays an answer.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/kafka/kafka_client.hpp"
+#include "io/kafka/kafka_settings.hpp"
+#include "model/progress.hpp"
+
+namespace freshet {
+
+// Any thread may ask; each call blocks up to its timeout.
+class KafkaQueries {
+public:
+    static Result<std::unique_ptr<KafkaQueries>> open(const KafkaSettings& settings, KafkaReports& reports);
+
+    Result<LogRange> range(const Partition& partition, Duration timeout);
+    Result<Offset> offset_at(const Partition& partition, Timestamp time, Duration timeout);
+    Result<std::optional<Offset>> committed(const Partition& partition, Duration timeout);
+    // not_found names the topics that do not exist and how to make them.
+    Result<std::map<std::string, std::int32_t>> partition_counts(const std::vector<std::string>& topics,
+                                                                 Duration timeout);
+    Result<std::string> cluster_id(Duration timeout);
+
+private:
+    KafkaQueries(std::string brokers, KafkaReports& reports);
+    Result<std::int32_t> partition_count(const std::string& topic, Duration timeout);
+    Error failed(int code, const std::string& what, Duration timeout) const;
+
+    const std::string brokers_;
+    KafkaContext context_;
+    KafkaClient client_;
+};
+
+}  // namespace freshet

@@ -1,0 +1,68 @@
+#include "io/lookup/lookup_catalogue.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "io/redis/resp_writer.hpp"
+#include "model/nearest_name.hpp"
+
+namespace freshet {
+
+namespace {
+
+std::string unknown(std::string_view what, std::string_view name, const std::vector<std::string>& known) {
+    std::string message = "no " + std::string(what) + " '" + shown(name) + "'";
+    if (const std::string nearest = nearest_name(name, known); !nearest.empty())
+        message += "; did you mean '" + nearest + "'?";
+    return message;
+}
+
+}  // namespace
+
+ServedView::ServedView(const Source& of, const View& view) : source(of), plan(of, view) {
+    for (std::size_t i = 0; i < plan.features().size(); ++i) {
+        const std::string& name = plan.features()[i].name;
+        features.emplace(name, i);
+        all.push_back(i);
+        RespWriter(names.emplace_back()).bulk(name);
+        windows.push_back(view.features[i].window);
+    }
+}
+
+LookupCatalogue::LookupCatalogue(Definitions definitions) : definitions_(std::move(definitions)) {
+    for (const View& view : definitions_.views) {
+        const Source& source = definitions_.source_of(view);
+        auto& served = *views_.emplace_back(std::make_unique<ServedView>(source, view));
+        served.index = views_.size() - 1;
+        served.topic = topic_of(source.topic);
+        topics_[served.topic].views.push_back(&served);
+        by_name_.emplace(view.name, &served);
+        by_name_.emplace(view.id(), &served);
+    }
+}
+
+std::size_t LookupCatalogue::topic_of(const std::string& name) {
+    const auto found = std::ranges::find(topics_, name, &ServedTopic::name);
+    if (found != topics_.end()) return static_cast<std::size_t>(found - topics_.begin());
+    topics_.push_back({name, {}});
+    return topics_.size() - 1;
+}
+
+const ServedView* LookupCatalogue::find(std::string_view name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+}
+
+std::string LookupCatalogue::no_view(std::string_view name) const {
+    std::vector<std::string> known;
+    for (const auto& view : views_) known.push_back(view->name());
+    return unknown("view", name, known);
+}
+
+std::string LookupCatalogue::no_feature(const ServedView& view, std::string_view name) const {
+    std::vector<std::string> known;
+    for (const FeaturePlan& feature : view.plan.features()) known.push_back(feature.name);
+    return unknown("feature", name, known) + " in view " + view.name();
+}
+
+}  // namespace freshet

@@ -1,0 +1,33 @@
+// Replies for people: what views there are, and what stands behind one number.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/lookup/lookup_progress.hpp"
+#include "io/lookup/lookup_query.hpp"
+#include "io/lookup/lookup_row.hpp"
+#include "io/redis/resp_writer.hpp"
+
+namespace freshet {
+
+void write_view_names(const LookupCatalogue& catalogue, RespWriter& out);
+void write_view(const ServedView& view, RespWriter& out);
+
+// The part of a head that one merge stands for, of the window that a query's only feature reads.
+struct MergedRange {
+    TileNumber from = kNoTile;  // kNoTile: nothing is merged
+    TileNumber to = kNoTile;
+    std::uint32_t tiles = 0;
+};
+std::vector<MergedRange> merged_ranges(const LookupQuery& query, std::span<const Head* const> heads);
+
+// `reader` holds the entity, unfolded; `merged` is what its heads said before.
+void write_explanation(const LookupQuery& query, const ReadMoment& moment, RowReader& reader,
+                       std::span<const MergedRange> merged, const LookupProgress& progress, RespWriter& out);
+
+std::string scalar_text(const Scalar& value);
+
+}  // namespace freshet

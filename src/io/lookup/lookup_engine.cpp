@@ -1,0 +1,337 @@
+#include "io/lookup/lookup_engine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "io/lookup/lookup_describe.hpp"
+#include "io/stored/store_keys.hpp"
+
+namespace freshet {
+
+namespace {
+
+// Head values and sealed tiles of one entity, as they stand together at one moment: a tile that is sealed
+// between two reads would be counted twice or not at all.
+constexpr std::string_view kWhole = "return {redis.call('HVALS',KEYS[1]),redis.call('HGETALL',KEYS[2])}";
+
+constexpr int kMostAttempts = 5;
+constexpr std::size_t kKeptBody = 256 * 1024;  // what a pooled request holds on to
+constexpr std::size_t kKeptRows = 1024;
+
+// What a reply is about, in the tag.
+enum class Step : std::uint64_t { heads = 0, whole = 1, names = 2 };
+constexpr std::uint64_t tag_of(Step step, std::size_t row) {
+    return static_cast<std::uint64_t>(step) << 32 | row;
+}
+constexpr Step step_of(std::uint64_t tag) { return static_cast<Step>(tag >> 32); }
+constexpr std::size_t row_of(std::uint64_t tag) { return tag & 0xffffffff; }
+
+}  // namespace
+
+void LookupRequest::replied(std::uint64_t tag, const RedisAnswer& answer) {
+    engine.replied(*this, tag, answer);
+}
+void LookupRequest::lost(std::uint64_t) { engine.lost(*this); }
+
+LookupEngine::LookupEngine(const LookupCatalogue& catalogue, RedisPipeline& redis, std::string prefix,
+                           Duration max_age, LookupObserver& observer, StatusWriter status)
+    : catalogue_(catalogue),
+      redis_(redis),
+      observer_(observer),
+      status_(std::move(status)),
+      progress_(catalogue, redis, prefix, max_age) {
+    for (const auto& view : catalogue.views()) {
+        readers_.push_back(std::make_unique<RowReader>(*view));
+        // Without the brace behind the entity.
+        key_starts_.push_back(freshet::head_key(prefix, view->plan.id(), ""));
+        key_starts_.back().pop_back();
+    }
+}
+
+LookupRequest& LookupEngine::take() {
+    if (free_.empty()) free_.push_back(all_.emplace_back(std::make_unique<LookupRequest>(*this)).get());
+    LookupRequest& request = *free_.back();
+    free_.pop_back();
+    request.waiter = nullptr;
+    request.kind = LookupRequest::Kind::local;
+    request.command = {};
+    request.started = now;
+    request.done = request.failed = request.read_again = request.has_moment = false;
+    request.body.clear();
+    request.rows.clear();
+    request.waiting = 0;
+    request.attempts = 0;
+    request.in_order = true;
+    request.corrupt.reset();
+    request.query.clear();
+    return request;
+}
+
+void LookupEngine::give_back(LookupRequest& request) {
+    if (request.body.capacity() > kKeptBody) request.body = {};
+    if (request.rows.capacity() > kKeptRows) {
+        request.rows = {};
+        request.query = {};
+    }
+    free_.push_back(&request);
+}
+
+void LookupEngine::start(LookupRequest& request) {
+    using Kind = LookupRequest::Kind;
+    if (!redis_.usable()) {
+        if (request.kind == Kind::status) return settle(request);
+        return fail(request, "UNAVAILABLE", redis_.reason());
+    }
+    send(request);
+    if (request.waiting == 0) settle(request);
+}
+
+void LookupEngine::send(LookupRequest& request) {
+    request.read_again = request.has_moment = false;
+    ++request.attempts;
+    switch (request.kind) {
+        case LookupRequest::Kind::local:
+            break;
+        case LookupRequest::Kind::get:
+        case LookupRequest::Kind::mget:
+            return send_reads(request);
+        case LookupRequest::Kind::explain:
+            progress_.refresh(request.query.view->topic, now);
+            return send_whole(request, 0);
+        case LookupRequest::Kind::status:
+            for (std::size_t i = 0; i < catalogue_.topics().size(); ++i) progress_.refresh(i, now);
+            append_redis_command(redis_.out(), {"PING"});
+            redis_.expect(request, 0);
+            ++request.waiting;
+    }
+}
+
+void LookupEngine::send_reads(LookupRequest& request) {
+    const std::size_t entities = request.query.entities();
+    request.rows.assign(entities, {});
+    request.in_order = true;
+    request.written = 0;
+    request.body.clear();
+    if (request.kind == LookupRequest::Kind::mget) RespWriter(request.body).array(entities);
+    if (entities == 0) return;
+    progress_.refresh(request.query.view->topic, now);
+    for (std::size_t row = 0; row < entities; ++row) {
+        append_redis_command(redis_.out(), {"HVALS", head_key(request, row)});
+        redis_.expect(request, tag_of(Step::heads, row));
+    }
+    request.waiting = entities;
+}
+
+void LookupEngine::send_whole(LookupRequest& request, std::size_t row) {
+    const std::string& key = head_key(request, row);
+    const std::string sealed = key + std::string(kSealedSuffix);
+    append_redis_command(redis_.out(), {"EVAL_RO", kWhole, "2", key, sealed});
+    redis_.expect(request, tag_of(Step::whole, row));
+    ++request.waiting;
+}
+
+const std::string& LookupEngine::head_key(const LookupRequest& request, std::size_t row) {
+    key_ = key_starts_[request.query.view->index];
+    key_ += request.query.entity(row);
+    key_ += '}';
+    return key_;
+}
+
+void LookupEngine::replied(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer) {
+    --request.waiting;
+    if (request.failed) {
+        // Only counted.
+    } else if (step_of(tag) == Step::names) {
+        name_corrupt_head(request, row_of(tag), answer);
+    } else if (!request.read_again && !request.corrupt) {
+        handle(request, tag, answer);
+    }
+    if (request.waiting == 0) settle(request);
+}
+
+void LookupEngine::lost(LookupRequest& request) {
+    --request.waiting;
+    if (!request.failed && request.kind != LookupRequest::Kind::status) {
+        request.failed = true;
+        request.body.clear();
+        count_error("UNAVAILABLE");
+        RespWriter(request.body).error("UNAVAILABLE", redis_.reason());
+    }
+    if (request.waiting == 0) settle(request);
+}
+
+void LookupEngine::handle(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer) {
+    if (request.kind == LookupRequest::Kind::status) return;
+    if (answer.is_error())
+        return fail(request, "UNAVAILABLE", redis_.where() + ": " + std::string(answer.text));
+    if (!request.has_moment && !take_moment(request)) return;
+    if (request.kind == LookupRequest::Kind::explain) return explain(request, answer);
+    if (step_of(tag) == Step::heads) return read_row(request, row_of(tag), answer);
+    read_whole(request, row_of(tag), answer);
+}
+
+bool LookupEngine::take_moment(LookupRequest& request) {
+    const ServedView& view = *request.query.view;
+    if (const std::string& trouble = progress_.trouble(view.topic); !trouble.empty()) {
+        fail(request, "UNAVAILABLE", trouble);
+        return false;
+    }
+    if (!progress_.settled(view.topic)) {
+        request.read_again = true;
+        return false;
+    }
+    const ViewProgressSummary& summary = progress_.summary(view);
+    if (summary.foreign) {
+        fail(request, "UNAVAILABLE",
+             "view " + view.plan.id() +
+                 " is counted under another definition than this node serves; give the nodes " +
+                 "one configuration, or raise the view's version");
+        return false;
+    }
+    return take_time(request, summary);
+}
+
+bool LookupEngine::take_time(LookupRequest& request, const ViewProgressSummary& summary) {
+    const View& view = request.query.view->plan.view();
+    request.moment = {{}, summary.watermark, summary.since, progress_.redis_now(now)};
+    request.has_moment = true;
+    const bool by_event = view.clock == View::Clock::event;
+    const std::optional<Timestamp> clock = by_event ? summary.clock : request.moment.now;
+    request.moment.at = clock;
+    if (request.query.at && clock) {
+        request.moment.at = request.query.at;
+        if (const Timestamp oldest = *clock - view.retain; *request.query.at < oldest) {
+            fail(request, "RANGE",
+                 "AT " + std::to_string(unix_ms(*request.query.at)) + " is before " +
+                     std::to_string(unix_ms(oldest)) + ", the oldest time that view " + view.name +
+                     " answers for");
+            return false;
+        }
+    }
+    if (request.kind == LookupRequest::Kind::get && view.freshness.on_breach == OnBreach::error &&
+        request.moment.in_breach(*request.query.view)) {
+        const auto staleness = request.moment.staleness();
+        fail(request, "STALE",
+             "view " + view.name + " is " +
+                 (staleness ? std::to_string(staleness->count()) + " ms" : "unknown time") +
+                 " behind, max_staleness is " + std::to_string(view.freshness.max_staleness->count()) + " ms");
+        return false;
+    }
+    return true;
+}
+
+void LookupEngine::read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads) {
+    RowReader& reader = *readers_[request.query.view->index];
+    if (auto loaded = reader.load(heads.elements); !loaded) return corrupt_head(request, row, loaded.error());
+    if (request.moment.at && !reader.serves(request.query, *request.moment.at)) {
+        observer_.second_step();
+        return send_whole(request, row);
+    }
+    write_row(request, row);
+}
+
+void LookupEngine::read_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both) {
+    if (both.elements.size() != 2) return fail(request, "ERR", "redis: an unexpected reply to EVAL_RO");
+    RowReader& reader = *readers_[request.query.view->index];
+    const auto heads = both.elements[0].elements;
+    const auto sealed = both.elements[1].elements;
+    if (auto loaded = reader.load(heads); !loaded) return corrupt_head(request, row, loaded.error());
+    if (auto unfolded = reader.unfold_with(sealed); !unfolded)
+        return corrupt(request, head_key(request, row) + std::string(kSealedSuffix),
+                       sealed[2 * reader.corrupt()].text, unfolded.error());
+    write_row(request, row);
+}
+
+void LookupEngine::write_row(LookupRequest& request, std::size_t row) {
+    RespWriter out(request.body);
+    request.in_order = request.in_order && request.written == row;
+    request.rows[row].begin = request.body.size();
+    readers_[request.query.view->index]->write(request.query, request.moment, out);
+    request.rows[row].end = request.body.size();
+    ++request.written;
+}
+
+void LookupEngine::explain(LookupRequest& request, const RedisAnswer& both) {
+    if (both.elements.size() != 2) return fail(request, "ERR", "redis: an unexpected reply to EVAL_RO");
+    RowReader& reader = *readers_[request.query.view->index];
+    const auto heads = both.elements[0].elements;
+    const auto sealed = both.elements[1].elements;
+    if (auto loaded = reader.load(heads); !loaded) return corrupt_head(request, 0, loaded.error());
+    const std::vector<MergedRange> merged = merged_ranges(request.query, reader.heads());
+    if (auto unfolded = reader.unfold_with(sealed); !unfolded)
+        return corrupt(request, head_key(request, 0) + std::string(kSealedSuffix),
+                       sealed[2 * reader.corrupt()].text, unfolded.error());
+    RespWriter out(request.body);
+    write_explanation(request.query, request.moment, reader, merged, progress_, out);
+}
+
+// HVALS names no field, so the names are asked for; they stand in the same order.
+void LookupEngine::corrupt_head(LookupRequest& request, std::size_t row, const Error& error) {
+    request.corrupt = readers_[request.query.view->index]->corrupt();
+    request.body = error.message;
+    append_redis_command(redis_.out(), {"HKEYS", head_key(request, row)});
+    redis_.expect(request, tag_of(Step::names, row));
+    ++request.waiting;
+}
+
+void LookupEngine::name_corrupt_head(LookupRequest& request, std::size_t row, const RedisAnswer& fields) {
+    const std::size_t index = *request.corrupt;
+    const bool known = index < fields.elements.size();
+    const std::string message = std::exchange(request.body, {});
+    corrupt(request, head_key(request, row), known ? fields.elements[index].text : "?",
+            Error{Errc::corrupt, message});
+}
+
+void LookupEngine::corrupt(LookupRequest& request, std::string_view key, std::string_view field,
+                           const Error& error) {
+    fail(request, "ERR",
+         "corrupt value in field '" + shown(field) + "' of key '" + shown(key) + "': " + error.message);
+}
+
+void LookupEngine::fail(LookupRequest& request, std::string_view code, std::string_view message) {
+    request.failed = true;
+    request.body.clear();
+    RespWriter(request.body).error(code, message);
+    count_error(code);
+    if (request.waiting == 0 && !request.done && request.attempts == 0) finish(request);
+}
+
+void LookupEngine::settle(LookupRequest& request) {
+    if (request.done) return;
+    if (request.read_again && !request.failed) {
+        if (request.attempts >= kMostAttempts || !redis_.usable()) {
+            fail(request, "UNAVAILABLE",
+                 "the progress records name more partitions at each reading; try again");
+        } else {
+            return send(request);
+        }
+    }
+    if (!request.failed && request.kind == LookupRequest::Kind::status) {
+        RespWriter out(request.body);
+        status_(out);
+    }
+    if (!request.failed && !request.in_order) put_in_order(request);
+    finish(request);
+}
+
+void LookupEngine::put_in_order(LookupRequest& request) {
+    ordered_.clear();
+    RespWriter(ordered_).array(request.rows.size());
+    for (const LookupRequest::Row& row : request.rows)
+        ordered_.append(request.body, row.begin, row.end - row.begin);
+    std::swap(ordered_, request.body);
+    if (ordered_.capacity() > kKeptBody) ordered_ = {};
+}
+
+void LookupEngine::finish(LookupRequest& request) {
+    request.done = true;
+    count(request);
+    if (request.waiter) return request.waiter->answered();
+    give_back(request);
+}
+
+void LookupEngine::count(const LookupRequest& request) {
+    observer_.answered(request.command, now - request.started, request.query.entities());
+}
+
+}  // namespace freshet

@@ -1,0 +1,84 @@
+// Answers look-ups inside one event loop: sends what they need through the pipeline and turns replies into
+// rows.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/lookup/lookup_catalogue.hpp"
+#include "io/lookup/lookup_observer.hpp"
+#include "io/lookup/lookup_progress.hpp"
+#include "io/lookup/lookup_request.hpp"
+#include "io/redis/redis_pipeline.hpp"
+
+namespace freshet {
+
+class LookupEngine {
+public:
+    using Clock = RedisPipeline::Clock;
+    // Writes the reply to FS.STATUS.
+    using StatusWriter = std::function<void(RespWriter&)>;
+
+    LookupEngine(const LookupCatalogue& catalogue, RedisPipeline& redis, std::string prefix, Duration max_age,
+                 LookupObserver& observer, StatusWriter status);
+
+    // The time of this turn of the loop; set at its begin.
+    Clock::time_point now{};
+    std::chrono::nanoseconds spent() const { return Clock::now() - now; }
+
+    LookupRequest& take();
+    void give_back(LookupRequest& request);
+
+    // request.query is filled in. The waiter hears of it when it is done; that may be at once.
+    void start(LookupRequest& request);
+    void fail(LookupRequest& request, std::string_view code, std::string_view message);
+    // Tells the observer about a request that is done; `failed` by its code when it failed.
+    void count(const LookupRequest& request);
+    void count_error(std::string_view code) { observer_.failed(code); }
+
+    LookupProgress& progress() { return progress_; }
+    const LookupCatalogue& catalogue() const { return catalogue_; }
+    RedisPipeline& redis() { return redis_; }
+
+private:
+    friend struct LookupRequest;
+
+    void send(LookupRequest& request);
+    void send_reads(LookupRequest& request);
+    void send_whole(LookupRequest& request, std::size_t row);
+    void replied(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
+    void lost(LookupRequest& request);
+    void handle(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
+    bool take_moment(LookupRequest& request);
+    bool take_time(LookupRequest& request, const ViewProgressSummary& summary);
+    void read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads);
+    void read_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both);
+    void write_row(LookupRequest& request, std::size_t row);
+    void explain(LookupRequest& request, const RedisAnswer& both);
+    void corrupt_head(LookupRequest& request, std::size_t row, const Error& error);
+    void name_corrupt_head(LookupRequest& request, std::size_t row, const RedisAnswer& fields);
+    void corrupt(LookupRequest& request, std::string_view key, std::string_view field, const Error& error);
+    void settle(LookupRequest& request);
+    void finish(LookupRequest& request);
+    void put_in_order(LookupRequest& request);
+
+    const std::string& head_key(const LookupRequest& request, std::size_t row);
+
+    const LookupCatalogue& catalogue_;
+    RedisPipeline& redis_;
+    LookupObserver& observer_;
+    StatusWriter status_;
+    LookupProgress progress_;
+    std::vector<std::unique_ptr<RowReader>> readers_;  // one a view
+    std::vector<std::string> key_starts_;              // of a view's head keys
+    std::string key_;
+    std::string ordered_;
+    std::vector<std::unique_ptr<LookupRequest>> all_;
+    std::vector<LookupRequest*> free_;
+};
+
+}  // namespace freshet

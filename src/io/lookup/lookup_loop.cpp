@@ -1,0 +1,166 @@
+#include "io/lookup/lookup_loop.hpp"
+
+#include <string>
+#include <utility>
+
+namespace freshet {
+
+namespace {
+
+constexpr Duration kSweep{500};
+constexpr Duration kSweepWhenStopping{20};
+constexpr Duration kMostLingering{1000};
+constexpr Duration kMostLingeringWhenStopping{100};
+constexpr Duration kAcceptAgain{100};
+
+}  // namespace
+
+LookupLoop::LookupLoop(LookupShared& shared, const std::vector<int>& listening)
+    : shared_(shared),
+      sweep_(io_),
+      closing_(io_),
+      redis_(io_, shared.redis, shared.options.redis_silence,
+             {.woken = [this] { woken(); },
+              .handed_out = [this] { end_turn_later(); },
+              .connected = [this] { end_turn_later(); },
+              .disconnected = [this] { engine_.progress().forget(); }}),
+      observer_(shared),
+      engine_(shared.catalogue, redis_, shared.redis.prefix, shared.options.max_record_age, observer_,
+              [this](RespWriter& out) { LookupCommands::write_status(shared_, engine_, out); }),
+      commands_(shared, engine_, [this](std::string& lines) {
+          for (const auto& [id, client] : clients_) lines += client_line(*client);
+      }) {
+    for (const int socket : listening) {
+        sockaddr_storage address{};
+        socklen_t size = sizeof address;
+        getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+        const auto protocol = address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+        acceptors_.emplace_back(io_, protocol, socket);
+    }
+}
+
+LookupLoop::~LookupLoop() { join(); }
+
+void LookupLoop::start() {
+    woken();
+    redis_.start();
+    for (auto& acceptor : acceptors_) accept(acceptor);
+    sweep();
+    thread_ = std::thread([this] { io_.run(); });
+}
+
+void LookupLoop::begin_stop() {
+    asio::post(io_, [this] { stop(); });
+}
+
+void LookupLoop::join() {
+    if (thread_.joinable()) thread_.join();
+}
+
+void LookupLoop::accept(asio::ip::tcp::acceptor& acceptor) {
+    acceptor.async_accept([this, &acceptor](const asio::error_code& error, asio::ip::tcp::socket socket) {
+        if (stopping_) return;
+        woken();
+        if (!error) {
+            welcome(std::move(socket));
+            return accept(acceptor);
+        }
+        // Out of file descriptors, most likely: some will come free.
+        auto again = std::make_shared<asio::steady_timer>(io_, kAcceptAgain);
+        again->async_wait([this, &acceptor, again](const asio::error_code&) {
+            if (!stopping_) accept(acceptor);
+        });
+    });
+}
+
+void LookupLoop::welcome(asio::ip::tcp::socket socket) {
+    const std::uint64_t id = shared_.connections_ever.fetch_add(1) + 1;
+    if (shared_.connections.fetch_add(1) >= shared_.options.max_connections) {
+        shared_.connections.fetch_sub(1);
+        observer_.failed("ERR");
+        asio::error_code ignored;
+        socket.non_blocking(true, ignored);
+        socket.write_some(asio::buffer(std::string("-ERR max number of clients reached\r\n")), ignored);
+        return;
+    }
+    auto client = std::make_shared<LookupClient>(*this, std::move(socket), id);
+    clients_.emplace(id, client);
+    client->start();
+}
+
+void LookupLoop::has_output(LookupClient& client) {
+    if (!std::exchange(client.listed_for_output, true)) with_output_.push_back(client.shared_from_this());
+    end_turn_later();
+}
+
+void LookupLoop::is_held_back(LookupClient& client) {
+    if (!std::exchange(client.listed_as_held_back, true)) held_back_.push_back(client.shared_from_this());
+}
+
+void LookupLoop::has_closed(LookupClient& client) {
+    const auto found = clients_.find(client.id);
+    if (found == clients_.end()) return;
+    closed_.push_back(std::move(found->second));
+    clients_.erase(found);
+    shared_.connections.fetch_sub(1);
+    end_turn_later();
+}
+
+// Behind all handlers that are ready now.
+void LookupLoop::end_turn_later() {
+    if (std::exchange(turn_ends_, true)) return;
+    asio::post(io_, [this] { end_turn(); });
+}
+
+void LookupLoop::end_turn() {
+    turn_ends_ = false;
+    woken();
+    for (const auto& client : std::exchange(with_output_, {})) {
+        client->listed_for_output = false;
+        client->write();
+    }
+    for (const auto& client : std::exchange(held_back_, {})) {
+        client->listed_as_held_back = false;
+        client->resume();
+    }
+    redis_.flush();
+    closed_.clear();
+    if (stopping_) end_if_done();
+}
+
+void LookupLoop::sweep() {
+    const auto clients = clients_;
+    for (const auto& [id, client] : clients)
+        client->check(Clock::now(), stopping_ ? kMostLingeringWhenStopping : kMostLingering);
+    sweep_.expires_after(stopping_ ? kSweepWhenStopping : kSweep);
+    sweep_.async_wait([this](const asio::error_code& cancelled) {
+        if (!cancelled) sweep();
+    });
+}
+
+void LookupLoop::stop() {
+    if (std::exchange(stopping_, true)) return;
+    woken();
+    for (auto& acceptor : acceptors_) acceptor.close();
+    const auto clients = clients_;
+    for (const auto& [id, client] : clients) client->finish();
+    closing_.expires_after(shared_.options.closing);
+    closing_.async_wait([this](const asio::error_code& cancelled) {
+        if (cancelled) return;
+        const auto left = clients_;
+        for (const auto& [id, client] : left) client->close();
+    });
+    sweep_.cancel();
+    sweep();
+    end_turn_later();
+}
+
+void LookupLoop::end_if_done() {
+    if (!clients_.empty()) return;
+    closing_.cancel();
+    sweep_.cancel();
+    redis_.stop();
+    io_.stop();
+}
+
+}  // namespace freshet

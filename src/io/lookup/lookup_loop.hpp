@@ -1,0 +1,78 @@
+// One reader of the look-up server: an event loop on a thread of its own with its listening sockets, its
+// clients and its connection to Redis. What its clients asked for in one turn goes to Redis as one pipeline.
+#pragma once
+
+#include <asio.hpp>
+#include <memory>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "io/lookup/lookup_client.hpp"
+
+namespace freshet {
+
+class LookupLoop final : public LookupClientHome {
+public:
+    // Takes over sockets that listen already.
+    LookupLoop(LookupShared& shared, const std::vector<int>& listening);
+    ~LookupLoop();
+
+    void start();
+    // Both from any thread: begin to end, and wait for it.
+    void begin_stop();
+    void join();
+
+private:
+    // Passes on what it is told, and counts second steps for FS.STATUS.
+    class Observer final : public LookupObserver {
+    public:
+        explicit Observer(LookupShared& shared) : shared_(shared) {}
+        void answered(std::string_view command, std::chrono::nanoseconds took, std::size_t entities) override {
+            shared_.observer.answered(command, took, entities);
+        }
+        void second_step() override {
+            shared_.second_steps.fetch_add(1, std::memory_order_relaxed);
+            shared_.observer.second_step();
+        }
+        void failed(std::string_view code) override { shared_.observer.failed(code); }
+
+    private:
+        LookupShared& shared_;
+    };
+
+    LookupShared& shared() override { return shared_; }
+    LookupEngine& engine() override { return engine_; }
+    LookupCommands& commands() override { return commands_; }
+    void woken() override { engine_.now = Clock::now(); }
+    void has_output(LookupClient& client) override;
+    void is_held_back(LookupClient& client) override;
+    void has_closed(LookupClient& client) override;
+
+    void accept(asio::ip::tcp::acceptor& acceptor);
+    void welcome(asio::ip::tcp::socket socket);
+    void end_turn_later();
+    void end_turn();
+    void sweep();
+    void stop();
+    void end_if_done();
+
+    LookupShared& shared_;
+    asio::io_context io_{1};
+    std::vector<asio::ip::tcp::acceptor> acceptors_;
+    asio::steady_timer sweep_;
+    asio::steady_timer closing_;
+    RedisPipeline redis_;
+    Observer observer_;
+    LookupEngine engine_;
+    LookupCommands commands_;
+    std::unordered_map<std::uint64_t, std::shared_ptr<LookupClient>> clients_;
+    std::vector<std::shared_ptr<LookupClient>> with_output_;
+    std::vector<std::shared_ptr<LookupClient>> held_back_;
+    std::vector<std::shared_ptr<LookupClient>> closed_;
+    bool turn_ends_ = false;  // end_turn() is posted
+    bool stopping_ = false;
+    std::thread thread_;
+};
+
+}  // namespace freshet

@@ -1,0 +1,177 @@
+#include "io/lookup/lookup_progress.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "io/lookup/lookup_query.hpp"
+#include "io/stored/progress_codec.hpp"
+#include "io/stored/store_keys.hpp"
+
+namespace freshet {
+
+namespace {
+
+constexpr std::int64_t kMostPartitions = 100'000;
+constexpr std::uint64_t kTimeTag = 0xffffffff;
+constexpr std::size_t kFixedFields = 3;  // before two a view
+
+constexpr std::uint64_t tag_of(std::size_t topic, std::uint64_t what) { return topic << 32 | what; }
+
+}  // namespace
+
+LookupProgress::LookupProgress(const LookupCatalogue& catalogue, RedisPipeline& redis,
+                               const std::string& prefix, Duration max_age)
+    : redis_(redis),
+      prefix_(prefix),
+      max_age_(max_age),
+      summaries_(catalogue.views().size()),
+      places_(catalogue.views().size()) {
+    for (const ServedTopic& served : catalogue.topics()) {
+        Topic& topic = topics_.emplace_back();
+        topic.served = &served;
+        for (std::size_t i = 0; i < served.views.size(); ++i) {
+            topic.slots.push_back(served.views[i]->index);
+            places_[served.views[i]->index] = {topics_.size() - 1, i};
+        }
+        provide(topic, 1);
+    }
+}
+
+void LookupProgress::provide(Topic& topic, std::size_t partitions) {
+    topic.partitions.resize(partitions);
+    while (topic.commands.size() < partitions) {
+        const PartitionId id{static_cast<std::int32_t>(topic.commands.size())};
+        std::vector<std::string> arguments{"HMGET", record_key(prefix_, Partition{topic.served->name, id}),
+                                           std::string(record_field::kPartitions),
+                                           std::string(record_field::kEpoch), std::string(record_field::kNode)};
+        for (const ServedView* view : topic.served->views) {
+            arguments.push_back(record_field::position(view->plan.id()));
+            arguments.push_back(record_field::definition(view->plan.id()));
+        }
+        append_redis_command(topic.commands.emplace_back(),
+                             std::vector<std::string_view>(arguments.begin(), arguments.end()));
+    }
+}
+
+void LookupProgress::refresh(std::size_t index, Clock::time_point now) {
+    Topic& topic = topics_[index];
+    if (topic.asked && now - *topic.asked <= max_age_) return;
+    topic.asked = now;
+    for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
+        redis_.out() += topic.commands[i];
+        redis_.expect(*this, tag_of(index, i));
+    }
+    append_redis_command(redis_.out(), {"TIME"});
+    redis_.expect(*this, tag_of(index, kTimeTag));
+    times_asked_.push_back(now);
+}
+
+void LookupProgress::replied(std::uint64_t tag, const RedisAnswer& answer) {
+    Topic& topic = topics_[tag >> 32];
+    const std::uint64_t what = tag & 0xffffffff;
+    if (what == kTimeTag) return take_time(topic, answer);
+    ++topic.replied;
+    take_record(topic, what, answer);
+}
+
+void LookupProgress::lost(std::uint64_t) {}
+
+void LookupProgress::take_record(Topic& topic, std::size_t partition, const RedisAnswer& answer) {
+    const std::size_t views = topic.served->views.size();
+    if (answer.elements.size() != kFixedFields + 2 * views) {
+        topic.new_trouble = redis_.where() + ": " +
+                            (answer.is_error() ? std::string(answer.text) : "an unexpected reply to HMGET");
+        return;
+    }
+    if (partition >= topic.partitions.size()) return;
+    PartitionProgress& into = topic.partitions[partition];
+    const auto text = [&](std::size_t i) { return answer.elements[i].text; };
+    into.recorded = answer.elements[1].is_string();
+    into.epoch = Epoch{static_cast<std::uint64_t>(whole_number(text(1)).value_or(0))};
+    into.node = text(2);
+    into.views.assign(views, {});
+    if (partition == 0)
+        topic.named = static_cast<std::size_t>(
+            std::clamp<std::int64_t>(whole_number(text(0)).value_or(0), 0, kMostPartitions));
+    for (std::size_t i = 0; i < views; ++i) {
+        if (!answer.elements[kFixedFields + 2 * i].is_string()) continue;
+        take_view(topic, into, i, text(kFixedFields + 2 * i), text(kFixedFields + 2 * i + 1));
+    }
+}
+
+void LookupProgress::take_view(Topic& topic, PartitionProgress& into, std::size_t view,
+                               std::string_view progress, std::string_view definition) {
+    const auto decoded = decode_view(progress, definition);
+    if (decoded) {
+        into.views[view] = *decoded;
+    } else {
+        topic.new_trouble = "topic " + topic.served->name + ": " + decoded.error().message;
+    }
+}
+
+void LookupProgress::take_time(Topic& topic, const RedisAnswer& answer) {
+    const Clock::time_point asked = times_asked_.front();
+    times_asked_.pop_front();
+    const auto part = [&](std::size_t i) {
+        return i < answer.elements.size() ? whole_number(answer.elements[i].text) : std::nullopt;
+    };
+    if (const auto seconds = part(0), micros = part(1); seconds && micros) {
+        redis_time_ = from_unix_ms(*seconds * 1000 + (*micros + 999) / 1000);
+        redis_time_asked_ = asked;
+    } else {
+        topic.new_trouble = redis_.where() + ": an unexpected reply to TIME";
+    }
+    topic.trouble = std::exchange(topic.new_trouble, {});
+    const std::size_t read = std::exchange(topic.replied, 0);
+    topic.settled = topic.named <= read;
+    if (!topic.settled) topic.asked.reset();
+    if (topic.named > 0) provide(topic, topic.named);
+    summarize(topic);
+}
+
+void LookupProgress::summarize(const Topic& topic) {
+    for (std::size_t i = 0; i < topic.slots.size(); ++i) {
+        ViewProgressSummary& summary = summaries_[topic.slots[i]];
+        summary = {};
+        bool everywhere = true;
+        for (const PartitionProgress& partition : topic.partitions) {
+            const auto* progress =
+                i < partition.views.size() && partition.views[i] ? &*partition.views[i] : nullptr;
+            everywhere = everywhere && progress && progress->watermark;
+            if (!progress) continue;
+            summary.clock = std::max(summary.clock, progress->clock);
+            summary.since = std::max(summary.since, progress->since);
+            if (progress->watermark)
+                summary.watermark =
+                    std::min(summary.watermark.value_or(Timestamp::max()), *progress->watermark);
+            summary.foreign =
+                summary.foreign || progress->fingerprint != topic.served->views[i]->plan.fingerprint();
+        }
+        if (!everywhere) summary.watermark.reset();
+    }
+}
+
+const std::optional<ViewProgress>& LookupProgress::progress(const ServedView& view,
+                                                            std::size_t partition) const {
+    static const std::optional<ViewProgress> none;
+    const auto [topic, index] = places_[view.index];
+    const auto& partitions = topics_[topic].partitions;
+    if (partition >= partitions.size() || index >= partitions[partition].views.size()) return none;
+    return partitions[partition].views[index];
+}
+
+Timestamp LookupProgress::redis_now(Clock::time_point now) const {
+    return redis_time_ + std::chrono::ceil<Duration>(now - redis_time_asked_);
+}
+
+void LookupProgress::forget() {
+    for (Topic& topic : topics_) {
+        topic.asked.reset();
+        topic.replied = 0;
+        topic.new_trouble.clear();
+        topic.settled = false;
+    }
+    times_asked_.clear();
+}
+
+}  // namespace freshet

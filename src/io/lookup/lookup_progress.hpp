@@ -1,0 +1,96 @@
+// What a reader knows of the progress records: how far each view has got, read again before it is too old. One
+// a loop.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/lookup/lookup_catalogue.hpp"
+#include "io/redis/redis_pipeline.hpp"
+#include "model/progress.hpp"
+
+namespace freshet {
+
+// A view over all partitions of its topic.
+struct ViewProgressSummary {
+    std::optional<Timestamp> clock;      // the highest; none before the first event
+    std::optional<Timestamp> watermark;  // the lowest; none when a partition has none
+    std::optional<Timestamp> since;      // the latest, when events before it are missing
+    bool foreign = false;                // some partition counts under another definition
+};
+
+struct PartitionProgress {
+    bool recorded = false;
+    Epoch epoch{};
+    std::string node;
+    std::vector<std::optional<ViewProgress>> views;  // in the order of ServedTopic::views
+};
+
+class LookupProgress : private RedisPipeline::Receiver {
+public:
+    using Clock = RedisPipeline::Clock;
+
+    LookupProgress(const LookupCatalogue& catalogue, RedisPipeline& redis, const std::string& prefix,
+                   Duration max_age);
+
+    // Adds commands that read the records of a topic, unless that was done within max_age. Whatever is added to
+    // the pipeline afterwards is answered after them.
+    void refresh(std::size_t topic, Clock::time_point now);
+
+    // False until the records of as many partitions were read as the topic has: read once more.
+    bool settled(std::size_t topic) const { return topics_[topic].settled; }
+    // Why nothing can be said about a topic; empty when something can.
+    const std::string& trouble(std::size_t topic) const { return topics_[topic].trouble; }
+    const ViewProgressSummary& summary(const ServedView& view) const { return summaries_[view.index]; }
+    const std::vector<PartitionProgress>& partitions(std::size_t topic) const {
+        return topics_[topic].partitions;
+    }
+    const std::optional<ViewProgress>& progress(const ServedView& view, std::size_t partition) const;
+
+    // Never behind Redis's own clock, so that no staleness is understated. Requires a refresh that was
+    // answered.
+    Timestamp redis_now(Clock::time_point now) const;
+
+    // The connection was lost.
+    void forget();
+
+private:
+    struct Topic {
+        const ServedTopic* served;
+        std::vector<std::string> commands;  // one a partition
+        std::vector<PartitionProgress> partitions;
+        std::vector<std::size_t> slots;  // of its views, in summaries_
+        std::optional<Clock::time_point> asked;
+        std::size_t named = 0;    // partitions, by the record of the first; 0: it says nothing
+        std::size_t replied = 0;  // records since the last whole reading
+        std::string new_trouble;
+        std::string trouble;
+        bool settled = false;
+    };
+
+    void replied(std::uint64_t tag, const RedisAnswer& answer) override;
+    void lost(std::uint64_t tag) override;
+
+    void provide(Topic& topic, std::size_t partitions);
+    void take_record(Topic& topic, std::size_t partition, const RedisAnswer& answer);
+    void take_view(Topic& topic, PartitionProgress& into, std::size_t view, std::string_view progress,
+                   std::string_view definition);
+    void take_time(Topic& topic, const RedisAnswer& answer);
+    void summarize(const Topic& topic);
+
+    RedisPipeline& redis_;
+    std::string prefix_;
+    Duration max_age_;
+    std::vector<Topic> topics_;
+    std::vector<ViewProgressSummary> summaries_;
+    std::vector<std::pair<std::size_t, std::size_t>> places_;  // of a view: topic, index in it
+    std::deque<Clock::time_point> times_asked_;
+    Timestamp redis_time_{};
+    Clock::time_point redis_time_asked_{};
+};
+
+}  // namespace freshet

@@ -1,0 +1,184 @@
+#include "io/lookup/lookup_query.hpp"
+
+#include <charconv>
+
+#include "io/redis/resp_writer.hpp"
+
+namespace freshet {
+
+namespace {
+
+// The year 9999; far from where arithmetic on times would overflow.
+constexpr std::int64_t kFarthestMs = 253'402'300'799'999;
+
+char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+
+CommandError bad(std::string message) { return {"BADARG", std::move(message)}; }
+
+std::string entity_columns(const ServedView& view) {
+    std::string text;
+    for (const std::size_t column : view.plan.view().entity) {
+        if (!text.empty()) text += ", ";
+        text += view.source.fields[column].name;
+    }
+    return text;
+}
+
+CommandError too_few(const ServedView& view) {
+    return bad("an entity of " + view.name() + " is given by " + std::to_string(view.columns()) +
+               (view.columns() == 1 ? " argument: " : " arguments: ") + entity_columns(view));
+}
+
+std::optional<CommandError> take_view(Arguments& left, const LookupCatalogue& catalogue, LookupQuery& query) {
+    query.clear();
+    if (left.empty()) return bad("which view?");
+    query.view = catalogue.find(left.front());
+    if (!query.view) return CommandError{"NOVIEW", catalogue.no_view(left.front())};
+    left = left.subspan(1);
+    return std::nullopt;
+}
+
+std::optional<CommandError> take_entity(Arguments& left, LookupQuery& query) {
+    const std::size_t columns = query.view->columns();
+    if (left.size() < columns) return too_few(*query.view);
+    query.add_entity(left.first(columns));
+    left = left.subspan(columns);
+    return std::nullopt;
+}
+
+std::optional<CommandError> take_feature(std::string_view name, const LookupCatalogue& catalogue,
+                                         LookupQuery& query) {
+    const auto found = query.view->features.find(name);
+    if (found == query.view->features.end())
+        return CommandError{"NOFEATURE", catalogue.no_feature(*query.view, name)};
+    query.features.push_back(found->second);
+    return std::nullopt;
+}
+
+// After the word FEATURES.
+std::optional<CommandError> take_features(Arguments& left, const LookupCatalogue& catalogue,
+                                          LookupQuery& query) {
+    const auto count = left.empty() ? std::nullopt : whole_number(left.front());
+    if (!count || *count < 1) return bad("FEATURES is followed by how many, then their names");
+    left = left.subspan(1);
+    if (static_cast<std::uint64_t>(*count) > left.size())
+        return bad("FEATURES " + std::to_string(*count) + " is followed by " + std::to_string(left.size()) +
+                   " arguments only");
+    query.named = true;
+    query.features.clear();
+    for (const std::string_view name : left.first(static_cast<std::size_t>(*count)))
+        if (auto error = take_feature(name, catalogue, query)) return error;
+    left = left.subspan(static_cast<std::size_t>(*count));
+    return std::nullopt;
+}
+
+// After the word AT.
+std::optional<CommandError> take_time(Arguments& left, LookupQuery& query) {
+    const auto at = left.empty() ? std::nullopt : whole_number(left.front());
+    if (!at || *at > kFarthestMs || *at < -kFarthestMs)
+        return bad("AT is followed by a time in unix milliseconds");
+    query.at = from_unix_ms(*at);
+    left = left.subspan(1);
+    return std::nullopt;
+}
+
+std::optional<CommandError> take_options(Arguments left, const LookupCatalogue& catalogue, LookupQuery& query) {
+    while (!left.empty()) {
+        const std::string_view word = left.front();
+        left = left.subspan(1);
+        std::optional<CommandError> error;
+        if (is_word(word, "FEATURES")) {
+            error = take_features(left, catalogue, query);
+        } else if (is_word(word, "AT")) {
+            error = take_time(left, query);
+        } else if (is_word(word, "META")) {
+            query.meta = true;
+        } else {
+            error = bad("'" + shown(word) + "' is none of FEATURES, AT, META; an entity of " +
+                        query.view->name() + " is " + entity_columns(*query.view));
+        }
+        if (error) return error;
+    }
+    if (!query.named) query.features = query.view->all;
+    return std::nullopt;
+}
+
+}  // namespace
+
+bool is_word(std::string_view text, std::string_view word) {
+    if (text.size() != word.size()) return false;
+    for (std::size_t i = 0; i < text.size(); ++i)
+        if (upper(text[i]) != word[i]) return false;
+    return true;
+}
+
+std::optional<std::int64_t> whole_number(std::string_view text) {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+void LookupQuery::clear() {
+    view = nullptr;
+    features.clear();
+    named = false;
+    at.reset();
+    meta = false;
+    names_.clear();
+    ends_.clear();
+}
+
+void LookupQuery::add_entity(Arguments columns) {
+    if (columns.size() == 1) {
+        names_ += columns.front();
+    } else {
+        for (std::size_t i = 0; i < columns.size(); ++i) {
+            if (i > 0) names_ += '|';
+            for (const char c : columns[i]) {
+                if (c == '\\' || c == '|') names_ += '\\';
+                names_ += c;
+            }
+        }
+    }
+    ends_.push_back(names_.size());
+}
+
+std::optional<CommandError> parse_get(Arguments arguments, const LookupCatalogue& catalogue,
+                                      LookupQuery& query) {
+    if (auto error = take_view(arguments, catalogue, query)) return error;
+    if (auto error = take_entity(arguments, query)) return error;
+    return take_options(arguments, catalogue, query);
+}
+
+std::optional<CommandError> parse_mget(Arguments arguments, const LookupCatalogue& catalogue,
+                                       std::size_t max_entities, LookupQuery& query) {
+    if (auto error = take_view(arguments, catalogue, query)) return error;
+    const auto count = arguments.empty() ? std::nullopt : whole_number(arguments.front());
+    if (!count || *count < 0) return bad("the view is followed by how many entities, then the entities");
+    if (static_cast<std::uint64_t>(*count) > max_entities)
+        return CommandError{"LIMIT", std::to_string(*count) + " entities are asked for, the limit is " +
+                                         std::to_string(max_entities)};
+    arguments = arguments.subspan(1);
+    for (std::int64_t i = 0; i < *count; ++i)
+        if (auto error = take_entity(arguments, query)) return error;
+    return take_options(arguments, catalogue, query);
+}
+
+std::optional<CommandError> parse_explain(Arguments arguments, const LookupCatalogue& catalogue,
+                                          LookupQuery& query) {
+    if (auto error = take_view(arguments, catalogue, query)) return error;
+    if (auto error = take_entity(arguments, query)) return error;
+    if (arguments.empty()) return bad("which feature of " + query.view->name() + "?");
+    query.named = true;
+    if (auto error = take_feature(arguments.front(), catalogue, query)) return error;
+    arguments = arguments.subspan(1);
+    if (arguments.empty()) return std::nullopt;
+    if (!is_word(arguments.front(), "AT")) return bad("'" + shown(arguments.front()) + "' is not AT");
+    arguments = arguments.subspan(1);
+    if (auto error = take_time(arguments, query)) return error;
+    if (!arguments.empty()) return bad("'" + shown(arguments.front()) + "' is one argument too many");
+    return std::nullopt;
+}
+
+}  // namespace freshet

@@ -1,0 +1,58 @@
+// What one FS.GET or FS.MGET asks for, checked and with its names resolved.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/lookup/lookup_catalogue.hpp"
+
+namespace freshet {
+
+struct CommandError {
+    std::string_view code;  // first word of the reply: NOVIEW, BADARG ...
+    std::string message;
+};
+using Arguments = std::span<const std::string_view>;
+
+// Its memory is used again from query to query.
+struct LookupQuery {
+    const ServedView* view = nullptr;
+    std::vector<std::size_t> features;  // indices into ViewPlan::features
+    bool named = false;                 // by FEATURES: the answer holds values without names
+    std::optional<Timestamp> at;
+    bool meta = false;
+
+    std::size_t entities() const { return ends_.size(); }
+    std::string_view entity(std::size_t i) const {
+        const std::size_t begin = i == 0 ? 0 : ends_[i - 1];
+        return std::string_view(names_).substr(begin, ends_[i] - begin);
+    }
+    void clear();
+    // `columns` of one entity; its name is theirs joined (docs/semantics.md, Views).
+    void add_entity(Arguments columns);
+
+private:
+    std::string names_;
+    std::vector<std::size_t> ends_;
+};
+
+// view entity... [FEATURES n f...] [AT unix_ms] [META]; `arguments` without the command's name.
+std::optional<CommandError> parse_get(Arguments arguments, const LookupCatalogue& catalogue,
+                                      LookupQuery& query);
+// view n entity... ... [the same]
+std::optional<CommandError> parse_mget(Arguments arguments, const LookupCatalogue& catalogue,
+                                       std::size_t max_entities, LookupQuery& query);
+// view entity... feature [AT unix_ms]
+std::optional<CommandError> parse_explain(Arguments arguments, const LookupCatalogue& catalogue,
+                                          LookupQuery& query);
+
+// Whether `text` is `word`, which is in capitals, in any case.
+bool is_word(std::string_view text, std::string_view word);
+// A whole decimal number.
+std::optional<std::int64_t> whole_number(std::string_view text);
+
+}  // namespace freshet

@@ -1,0 +1,62 @@
+// A request that a client waits for, from its parsing until its reply was handed over. Pooled.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/lookup/lookup_query.hpp"
+#include "io/lookup/lookup_row.hpp"
+#include "io/redis/redis_pipeline.hpp"
+
+namespace freshet {
+
+class LookupEngine;
+struct LookupRequest;
+
+// The client's end.
+class LookupWaiter {
+public:
+    virtual void answered() = 0;  // some request of its is done
+
+protected:
+    ~LookupWaiter() = default;
+};
+
+struct LookupRequest final : RedisPipeline::Receiver {
+    enum class Kind : std::uint8_t { local, get, mget, explain, status };
+
+    explicit LookupRequest(LookupEngine& of) : engine(of) {}
+
+    LookupEngine& engine;
+    LookupWaiter* waiter = nullptr;  // null: the client has gone
+    Kind kind = Kind::local;
+    std::string_view command;
+    std::chrono::steady_clock::time_point started{};
+    bool done = false;
+    bool failed = false;
+    std::string body;  // the reply once done
+
+    LookupQuery query;
+    struct Row {
+        std::size_t begin = 0;  // in body
+        std::size_t end = 0;
+    };
+    std::vector<Row> rows;
+    bool in_order = true;  // rows were written in their order
+    std::size_t written = 0;
+    std::size_t waiting = 0;  // replies of Redis still to come
+    bool read_again = false;  // the records did not cover the topic: all of it once more
+    int attempts = 0;
+    bool has_moment = false;
+    ReadMoment moment;
+    std::optional<std::size_t> corrupt;  // index of a head that does not decode; its field is being asked for
+
+private:
+    void replied(std::uint64_t tag, const RedisAnswer& answer) override;
+    void lost(std::uint64_t tag) override;
+};
+
+}  // namespace freshet

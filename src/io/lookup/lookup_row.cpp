@@ -1,0 +1,132 @@
+#include "io/lookup/lookup_row.hpp"
+
+#include <algorithm>
+
+#include "model/progress.hpp"
+
+namespace freshet {
+
+std::optional<Duration> ReadMoment::staleness() const {
+    if (!watermark) return std::nullopt;
+    return std::max(Duration{0}, now - *watermark);
+}
+
+bool ReadMoment::in_breach(const ServedView& view) const {
+    const auto& most = view.plan.view().freshness.max_staleness;
+    if (!most) return false;
+    const auto is = staleness();
+    return !is || *is > *most;
+}
+
+RowReader::RowReader(const ServedView& view)
+    : view_(view), codec_(view.source, view.plan), reader_(view.plan) {}
+
+Result<void> RowReader::load(std::span<const RedisAnswer> heads) {
+    heads_.clear();
+    while (pool_.size() < heads.size()) pool_.push_back(std::make_unique<Head>());
+    for (std::size_t i = 0; i < heads.size(); ++i) {
+        corrupt_ = i;
+        if (!heads[i].is_string()) return Error{Errc::corrupt, "not a string"};
+        if (auto decoded = codec_.decode_head(heads[i].text, *pool_[i]); !decoded) return decoded;
+        heads_.push_back(pool_[i].get());
+    }
+    return {};
+}
+
+std::optional<std::size_t> RowReader::head_of(const HeadField& field) const {
+    for (std::size_t i = 0; i < heads_.size(); ++i)
+        if (heads_[i]->partition == field.partition && heads_[i]->stamp.generation == field.generation)
+            return i;
+    return std::nullopt;
+}
+
+std::optional<std::size_t> RowReader::resolution_of(Duration hop) const {
+    const auto& resolutions = view_.plan.resolutions();
+    for (std::size_t i = 0; i < resolutions.size(); ++i)
+        if (resolutions[i].hop == hop) return i;
+    return std::nullopt;
+}
+
+Result<void> RowReader::unfold_with(std::span<const RedisAnswer> sealed) {
+    std::vector<std::vector<Chunk>> chunks(heads_.size());
+    for (std::size_t i = 0; i + 1 < sealed.size(); i += 2) {
+        corrupt_ = i / 2;
+        const auto field = SealedField::parse(sealed[i].text);
+        if (!field) return Error{Errc::corrupt, "not the name of a sealed field"};
+        const auto head = head_of(field->head);
+        if (!head) continue;
+        const auto resolution = resolution_of(field->hop);
+        if (!resolution) return Error{Errc::corrupt, "no feature has this hop"};
+        Chunk& chunk = chunks[*head].emplace_back();
+        auto decoded =
+            codec_.decode_chunk(*resolution, field->chunk, field->head.partition, sealed[i + 1].text, chunk);
+        if (!decoded) return decoded;
+    }
+    for (std::size_t i = 0; i < heads_.size(); ++i) unfold(*pool_[i], std::move(chunks[i]));
+    return {};
+}
+
+bool RowReader::serves(const LookupQuery& query, Timestamp t) const {
+    return reader_.serves(heads_, t, query.features);
+}
+
+void RowReader::write(const LookupQuery& query, const ReadMoment& moment, RespWriter& out) {
+    if (moment.at) {
+        answer_ = &reader_.read(heads_, *moment.at, query.features);
+    } else {
+        nothing_.values.assign(query.features.size(), {});
+        answer_ = &nothing_;
+    }
+    const bool hidden = view_.plan.view().freshness.on_breach != OnBreach::flag && moment.in_breach(view_);
+    if (!query.meta) return write_values(query, hidden, out);
+
+    out.array(4);
+    write_values(query, hidden, out);
+    write_statuses(query, moment, out);
+    const auto staleness = moment.staleness();
+    staleness ? out.integer(staleness->count()) : out.null();
+    heads_.empty() ? out.null() : out.integer(unix_ms(answer_->newest));
+}
+
+void RowReader::write_values(const LookupQuery& query, bool hidden, RespWriter& out) const {
+    const std::size_t count = query.features.size();
+    out.array(query.named ? count : 2 * count);
+    for (std::size_t i = 0; i < count; ++i) {
+        if (!query.named) out.out() += view_.names[query.features[i]];
+        const FeatureValue& value = answer_->values[i];
+        hidden || value.overflow ? out.null() : write_scalar(value.value, out);
+    }
+}
+
+void RowReader::write_statuses(const LookupQuery& query, const ReadMoment& moment, RespWriter& out) const {
+    const bool stale = !moment.watermark || moment.in_breach(view_);
+    const auto status = [&](std::size_t i) -> std::string_view {
+        if (answer_->missing) return "$7\r\nmissing\r\n";
+        if (answer_->values[i].overflow) return "$8\r\noverflow\r\n";
+        const std::size_t feature = query.features[i];
+        const FeaturePlan& plan = view_.plan.features()[feature];
+        const Duration hop = view_.plan.resolutions()[plan.resolution].hop;
+        if (moment.since && !is_complete(moment.since, view_.windows[feature], hop, *moment.at))
+            return "$10\r\nincomplete\r\n";
+        return stale ? "$5\r\nstale\r\n" : "$5\r\nfresh\r\n";
+    };
+    out.array(query.features.size());
+    for (std::size_t i = 0; i < query.features.size(); ++i) out.out() += status(i);
+}
+
+void write_scalar(const Scalar& value, RespWriter& out) {
+    switch (value.index()) {
+        case 1:
+            return out.integer(std::get<std::int64_t>(value));
+        case 2:
+            return out.floating(std::get<double>(value));
+        case 3:
+            return out.bulk(std::get<std::string>(value));
+        case 4:
+            return out.integer(std::get<bool>(value) ? 1 : 0);
+        default:
+            return out.null();
+    }
+}
+
+}  // namespace freshet

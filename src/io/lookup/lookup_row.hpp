@@ -1,0 +1,67 @@
+// From the stored values of one entity to its row of an answer. One a view and loop: its memory is used again.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "io/lookup/lookup_progress.hpp"
+#include "io/lookup/lookup_query.hpp"
+#include "io/redis/redis_replies.hpp"
+#include "io/redis/resp_writer.hpp"
+#include "io/stored/partial_codec.hpp"
+#include "io/stored/stored_fields.hpp"
+#include "model/partial.hpp"
+
+namespace freshet {
+
+// When all rows of a request are read, and how far the view had got before their values were.
+struct ReadMoment {
+    std::optional<Timestamp> at;         // none: the view has no clock yet, so every entity is missing
+    std::optional<Timestamp> watermark;  // none: some partition has none
+    std::optional<Timestamp> since;
+    Timestamp now{};  // by Redis
+
+    // None: not known.
+    std::optional<Duration> staleness() const;
+    // Whether the view's max_staleness is exceeded.
+    bool in_breach(const ServedView& view) const;
+};
+
+class RowReader {
+public:
+    explicit RowReader(const ServedView& view);
+
+    // The head of each origin. On failure corrupt() tells which value it was.
+    Result<void> load(std::span<const RedisAnswer> heads);
+    // The sealed tiles that belong to the loaded heads, as field, value pairs read in one step with them.
+    Result<void> unfold_with(std::span<const RedisAnswer> sealed);
+    std::size_t corrupt() const { return corrupt_; }
+
+    // Whether what is loaded answers `query` at `t`.
+    bool serves(const LookupQuery& query, Timestamp t) const;
+    // Requires serves() when moment.at is known.
+    void write(const LookupQuery& query, const ReadMoment& moment, RespWriter& out);
+
+    std::span<const Head* const> heads() const { return heads_; }
+
+private:
+    std::optional<std::size_t> head_of(const HeadField& field) const;
+    std::optional<std::size_t> resolution_of(Duration hop) const;
+    void write_values(const LookupQuery& query, bool hidden, RespWriter& out) const;
+    void write_statuses(const LookupQuery& query, const ReadMoment& moment, RespWriter& out) const;
+
+    const ServedView& view_;
+    PartialCodec codec_;
+    FeatureReader reader_;
+    std::vector<std::unique_ptr<Head>> pool_;
+    std::vector<const Head*> heads_;
+    std::size_t corrupt_ = 0;
+    FeatureReader::Answer nothing_;
+    const FeatureReader::Answer* answer_ = nullptr;
+};
+
+void write_scalar(const Scalar& value, RespWriter& out);
+
+}  // namespace freshet

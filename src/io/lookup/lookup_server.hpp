@@ -1,0 +1,71 @@
+// The look-up server: answers clients that speak the Redis protocol (docs/protocol.md) from what stands in
+// Redis.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/config/config.hpp"
+#include "io/lookup/lookup_observer.hpp"
+#include "model/result.hpp"
+
+namespace freshet {
+
+// What a deployment sets (LookupConfig) and what nobody needs to.
+struct LookupOptions {
+    std::vector<Endpoint> listen{{"127.0.0.1", 7600}};  // at least one; port 0 takes any free one
+    int readers = 1;                                    // threads
+    int max_connections = 10'000;                       // over all readers
+    std::size_t max_request_bytes = 1 << 20;
+    std::size_t max_entities = 10'000;  // of one FS.MGET
+
+    // Progress records that were asked for longer ago are read again first. Adds to staleness, never hides it.
+    Duration max_record_age{5};
+    // A Redis that owes a reply and sends nothing for so long is taken for dead.
+    Duration redis_silence{500};
+    // How long stop() waits for answers that are under way.
+    Duration closing{2'000};
+
+    // A client is not read from while it has so many requests unanswered, entities under way, or bytes unsent;
+    // nor any client while so many commands are under way in Redis.
+    std::size_t max_pending_requests = 1024;
+    std::size_t max_pending_entities = 20'000;
+    std::size_t max_unsent_bytes = 1 << 20;
+    std::size_t max_commands = 100'000;
+    // A client is closed when it leaves so many bytes unread, or takes none of them for so long.
+    std::size_t most_unsent_bytes = 64 << 20;
+    Duration most_unsent_time{30'000};
+
+    std::string version = "0.1.0";  // of the program, for INFO and HELLO
+
+    static LookupOptions from(const LookupConfig& config);
+};
+
+// Lines for FS.STATUS; called from the readers' threads.
+using StatusProvider = std::function<std::vector<std::pair<std::string, std::string>>()>;
+
+class LookupServer {
+public:
+    // `observer` outlives the server.
+    LookupServer(LookupOptions options, Definitions definitions, RedisConfig redis, LookupObserver& observer,
+                 StatusProvider status = {});
+    ~LookupServer();
+
+    // Listens and starts the threads. Redis need not be up.
+    Result<void> start();
+    // Answers what is pending, for a bounded time, then closes all connections and joins the threads.
+    void stop();
+
+    // Of each listening address, in order; after start().
+    const std::vector<std::uint16_t>& ports() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace freshet

@@ -1,0 +1,243 @@
+#include "io/redis/fenced_scripts.hpp"
+
+#include <algorithm>
+
+#include "io/stored/store_keys.hpp"
+
+namespace freshet {
+
+namespace {
+
+// Only the record stands in KEYS: in a cluster, entities of several slots of one primary may be named in ARGV.
+// Replicas refuse all of these, for none is flagged no-writes. Every script reads all it needs before it
+// writes.
+constexpr std::string_view kFlags = "#!lua flags=allow-cross-slot-keys\n";
+constexpr std::string_view kLoadFlags = "#!lua flags=allow-cross-slot-keys,allow-oom\n";
+
+// ARGV[1]: epoch, ARGV[2]: acked calls.
+constexpr std::string_view kFence = R"(
+local call, argv = redis.call, ARGV
+local record = KEYS[1]
+local standing = call('HMGET', record, 'epoch', 'calls', 'node')
+if standing[1] ~= argv[1] or tonumber(standing[2]) < tonumber(argv[2]) then
+  if not standing[1] then return redis.error_reply('LOSTWRITES its record is gone') end
+  if tonumber(standing[1]) > tonumber(argv[1]) then
+    return redis.error_reply('FENCED node ' .. tostring(standing[3]) .. ' holds epoch ' .. standing[1])
+  end
+  return redis.error_reply('LOSTWRITES its record has fallen back to epoch ' .. standing[1] .. ', call ' ..
+                           tostring(standing[2]))
+end
+)";
+
+// ARGV[3]: index of the last argument of the runs. A run: origin, expiry in unix ms or '', '1' if it was acked,
+// number of heads, then key and head of each. After the runs, for each head with sealed tiles: index of its key
+// in ARGV, number of chunks, then field and bytes of each; no bytes remove the field. Answers `calls`.
+constexpr std::string_view kWrite = R"(
+local unpack = struct.unpack
+local runs_end = tonumber(argv[3])
+
+local stale, absent = {}, {}
+local i = 4
+while i <= runs_end do
+  local origin = argv[i]
+  local last = i + 3 + 2 * tonumber(argv[i + 3])
+  for j = i + 4, last, 2 do
+    local stored = call('HGET', argv[j], origin)
+    if stored then
+      local generation, offset = unpack('>I4I8', stored)
+      local new_generation, new_offset = unpack('>I4I8', argv[j + 1])
+      if generation > new_generation or (generation == new_generation and offset > new_offset) then
+        stale[j] = true
+      end
+    else
+      absent[j] = true
+    end
+  end
+  i = last + 1
+end
+local sealed_count = {}
+while i <= #argv do
+  local j = tonumber(argv[i])
+  if not stale[j] then sealed_count[j] = call('HLEN', argv[j] .. SEALED) end
+  i = i + 2 + 2 * tonumber(argv[i + 1])
+end
+
+i = 4
+while i <= runs_end do
+  local origin, expiry, acked = argv[i], argv[i + 1], argv[i + 2] == '1'
+  local last = i + 3 + 2 * tonumber(argv[i + 3])
+  for j = i + 4, last, 2 do
+    if not stale[j] then
+      local key = argv[j]
+      call('HSET', key, origin, argv[j + 1])
+      if expiry ~= '' and (absent[j] or not acked) then
+        -- GT takes a key without an expiry for one that never ends
+        local new = absent[j]
+        if call('PEXPIREAT', key, expiry, new and 'NX' or 'GT') == 0 then
+          call('PEXPIREAT', key, expiry, new and 'GT' or 'NX')
+        end
+      end
+    end
+  end
+  i = last + 1
+end
+while i <= #argv do
+  local j, chunks = tonumber(argv[i]), tonumber(argv[i + 1])
+  if not stale[j] and (chunks > 0 or sealed_count[j] > 0) then
+    local sealed = argv[j] .. SEALED
+    for k = i + 2, i + 2 * chunks, 2 do
+      if argv[k + 1] == '' then
+        call('HDEL', sealed, argv[k])
+      else
+        call('HSET', sealed, argv[k], argv[k + 1])
+      end
+    end
+    local expiry = call('PEXPIRETIME', argv[j])
+    if expiry > 0 then
+      call('PEXPIREAT', sealed, expiry)
+    elseif expiry == -2 then
+      call('DEL', sealed)  -- what was written had expired already
+    end
+  end
+  i = i + 2 + 2 * chunks
+end
+return call('HINCRBY', record, 'calls', 1)
+)";
+
+// Then: key, origin, and prefix of the origin's sealed fields, for each. Answers {head, {field, bytes, ...}}
+// for each.
+constexpr std::string_view kLoad = R"(
+local loaded = {}
+for i = 3, #argv, 3 do
+  local head = call('HGET', argv[i], argv[i + 1])
+  local chunks = {}
+  if head then
+    local prefix = argv[i + 2]
+    local stored = call('HGETALL', argv[i] .. SEALED)
+    for k = 1, #stored, 2 do
+      if string.sub(stored[k], 1, #prefix) == prefix then
+        chunks[#chunks + 1] = stored[k]
+        chunks[#chunks + 1] = stored[k + 1]
+      end
+    end
+  end
+  loaded[#loaded + 1] = {head, chunks}
+end
+return loaded
+)";
+
+// Then: number of partitions; position field, definition field, position, definition of each view. A position
+// begins with the next offset. Answers {calls, seconds, microseconds}.
+constexpr std::string_view kAdvance = R"(
+local newer = {}
+for i = 4, #argv, 4 do
+  local stored = call('HGET', record, argv[i])
+  newer[i] = not stored or tonumber(string.match(stored, '^-?%d+')) <= tonumber(string.match(argv[i + 2], '^-?%d+'))
+end
+local now = call('TIME')
+for i = 4, #argv, 4 do
+  if newer[i] then call('HSET', record, argv[i], argv[i + 2], argv[i + 1], argv[i + 3]) end
+end
+call('HSET', record, 'partitions', argv[3])
+return {call('HINCRBY', record, 'calls', 1), now[1], now[2]}
+)";
+
+// ARGV: node, cluster, group, number of partitions. Answers {epoch, calls, seconds, microseconds, {record as it
+// stood}}.
+constexpr std::string_view kTakeEpoch = R"(
+local call = redis.call
+local record = KEYS[1]
+local before = call('HGETALL', record)
+local now = call('TIME')
+local standing = {}
+for i = 1, #before, 2 do standing[before[i]] = before[i + 1] end
+if (standing.cluster or ARGV[2]) ~= ARGV[2] or (standing.group or ARGV[3]) ~= ARGV[3] then
+  return {standing.epoch or '0', tonumber(standing.calls or 0), now[1], now[2], before}
+end
+local epoch = now[1] * 1000 + math.floor(now[2] / 1000)
+if standing.epoch then epoch = math.max(epoch, tonumber(standing.epoch) + 1) end
+local text = string.format('%.0f', epoch)
+call('HSET', record, 'epoch', text, 'node', ARGV[1], 'cluster', ARGV[2], 'group', ARGV[3], 'partitions', ARGV[4])
+if not standing.generation then call('HSET', record, 'generation', '0') end
+return {text, call('HINCRBY', record, 'calls', 1), now[1], now[2], before}
+)";
+
+std::string text_of(Script script) {
+    const std::string sealed = "local SEALED = '" + std::string(kSealedSuffix) + "'\n";
+    const auto join = [](std::initializer_list<std::string_view> parts) {
+        std::string text;
+        for (const std::string_view part : parts) text.append(part);
+        return text;
+    };
+    switch (script) {
+        case Script::take_epoch:
+            return join({kFlags, kTakeEpoch});
+        case Script::write:
+            return join({kFlags, sealed, kFence, kWrite});
+        case Script::load:
+            return join({kLoadFlags, sealed, kFence, kLoad});
+        case Script::advance:
+            return join({kFlags, kFence, kAdvance});
+    }
+    return {};
+}
+
+bool is_unknown_script(const Result<RedisReply>& reply) {
+    return reply && reply->is_error() && reply->text().starts_with("NOSCRIPT");
+}
+
+}  // namespace
+
+Result<void> FencedScripts::load(Script script) {
+    auto digest = connection_.command({"SCRIPT", "LOAD", text_of(script)});
+    if (!digest) return digest.error();
+    digests_[static_cast<std::size_t>(script)] = digest->text();
+    return {};
+}
+
+void FencedScripts::append(Script script, const ScriptCall& call) {
+    std::vector<std::string_view> argv = {"EVALSHA", digests_[static_cast<std::size_t>(script)], "1",
+                                          call.record_key};
+    argv.insert(argv.end(), call.args.begin(), call.args.end());
+    connection_.append(argv);
+}
+
+Error FencedScripts::error_of(const RedisReply& reply) const {
+    const std::string_view text = reply.text();
+    for (const auto& [code, errc] :
+         {std::pair{std::string_view("FENCED "), Errc::fenced}, {"LOSTWRITES ", Errc::lost_writes}}) {
+        if (text.starts_with(code)) return connection_.error(errc, text.substr(code.size()));
+    }
+    if (text.starts_with("NOSCRIPT")) return connection_.error(Errc::unavailable, "it forgets its scripts");
+    return connection_.error_of(reply);
+}
+
+std::vector<Result<RedisReply>> FencedScripts::run(Script script, std::span<const ScriptCall> calls) {
+    std::vector<Result<RedisReply>> replies;
+    replies.reserve(calls.size());
+    if (digests_[static_cast<std::size_t>(script)].empty()) {
+        if (auto loaded = load(script); !loaded) {
+            for (std::size_t i = 0; i < calls.size(); ++i) replies.emplace_back(loaded.error());
+            return replies;
+        }
+    }
+    for (const ScriptCall& call : calls) append(script, call);
+    for (std::size_t i = 0; i < calls.size(); ++i) replies.push_back(connection_.read());
+
+    std::vector<std::size_t> missed;
+    for (std::size_t i = 0; i < calls.size(); ++i)
+        if (is_unknown_script(replies[i])) missed.push_back(i);
+    if (!missed.empty() && load(script)) {
+        for (const std::size_t i : missed) append(script, calls[i]);
+        for (const std::size_t i : missed) replies[i] = connection_.read();
+    }
+    for (Result<RedisReply>& reply : replies)
+        if (reply && reply->is_error()) reply = error_of(*reply);
+    return replies;
+}
+
+Result<RedisReply> FencedScripts::run(Script script, const ScriptCall& call) {
+    return std::move(run(script, std::span(&call, 1)).front());
+}
+
+}  // namespace freshet

@@ -1,0 +1,250 @@
+#include "io/stored/column_decoder.hpp"
+
+#include <type_traits>
+
+namespace freshet {
+
+namespace {
+
+using namespace column_tag;
+using Ordered = std::unique_ptr<OrderedState>;
+using Sketch = std::unique_ptr<DDSketch>;
+
+// No sum of events gets there; with it, sums read from outside may be added without overflow.
+constexpr std::int64_t kHighLimit = std::int64_t{1} << 56;
+
+std::int64_t sum(std::int64_t a, std::int64_t b) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
+// A packed list; one that is left out gives the same value for ever.
+class List {
+public:
+    List(WireReader& column, std::uint8_t tag) : here_(column.next(tag)) {
+        if (here_) elements_ = WireReader(column.bytes());
+    }
+
+    bool here() const { return here_; }
+    bool done() const { return elements_.done(); }
+    std::uint64_t unsigned_or(std::uint64_t otherwise) { return here_ ? elements_.varint() : otherwise; }
+    std::int64_t integer_or(std::int64_t otherwise) { return here_ ? elements_.sint() : otherwise; }
+    double real() { return here_ ? elements_.fixed<double>() : 0; }
+
+private:
+    bool here_;
+    WireReader elements_;
+};
+
+class ColumnReader {
+public:
+    ColumnReader(std::string_view bytes, std::span<States* const> rows, std::size_t column)
+        : default_count_(bytes.empty() ? 0 : 1), bytes_(bytes), rows_(rows), column_(column) {}
+
+    List list(std::uint8_t tag) { return List(bytes_, tag); }
+    bool next_blob(std::string_view& blob) {
+        if (!bytes_.next(kBlob)) return false;
+        blob = bytes_.bytes();
+        return bytes_.ok();
+    }
+    std::uint64_t count(List& counts) const { return counts.unsigned_or(default_count_); }
+    bool empty() const { return default_count_ == 0; }
+
+    // Whether all of the column and of its lists was read, and no more.
+    bool done(const auto&... lists) const { return bytes_.done() && (lists.done() && ...); }
+
+    // Calls set(state) for each row until one returns false.
+    template <class State, class Set>
+    bool each(const Set& set) const {
+        for (States* row : rows_)
+            if (!set(state<State>(*row))) return false;
+        return true;
+    }
+
+private:
+    template <class State>
+    State& state(States& row) const {
+        AccumulatorState& held = row[column_];
+        if (auto* same = std::get_if<State>(&held)) return *same;
+        return held.emplace<State>();
+    }
+
+    std::uint64_t default_count_;
+    WireReader bytes_;
+    std::span<States* const> rows_;
+    std::size_t column_;
+};
+
+bool decode_counts(ColumnReader& r) {
+    List counts = r.list(kCount);
+    r.each<CountState>([&](CountState& s) {
+        s.n = r.count(counts);
+        return true;
+    });
+    return r.done(counts);
+}
+
+bool decode_sums(ColumnReader& r) {
+    List counts = r.list(kCount);
+    List low = r.list(kInteger);
+    List high = r.list(kHigh);
+    const bool in_range = r.each<SumIntState>([&](SumIntState& s) {
+        const std::int64_t sum = low.integer_or(0);
+        s = {r.count(counts), static_cast<std::uint64_t>(sum), high.integer_or(sum >> 63)};
+        return -kHighLimit < s.high && s.high < kHighLimit;
+    });
+    return in_range && r.done(counts, low, high);
+}
+
+bool decode_sums_of_doubles(ColumnReader& r) {
+    List counts = r.list(kCount);
+    List sums = r.list(kReal);
+    r.each<SumFloatState>([&](SumFloatState& s) {
+        s = {r.count(counts), sums.real()};
+        return true;
+    });
+    return r.done(counts, sums);
+}
+
+bool decode_moments(ColumnReader& r) {
+    List counts = r.list(kCount);
+    List means = r.list(kReal);
+    List spreads = r.list(kSpread);
+    r.each<MomentsState>([&](MomentsState& s) {
+        s = {r.count(counts), means.real(), spreads.real()};
+        return true;
+    });
+    return r.done(counts, means, spreads);
+}
+
+template <class T>
+bool decode_extremes(ColumnReader& r) {
+    List present = r.list(kCount);
+    List values = r.list(std::is_same_v<T, double> ? kReal : kInteger);
+    const bool in_range = r.each<ExtremeState<T>>([&](ExtremeState<T>& s) {
+        const std::uint64_t count = r.count(present);
+        s.present = count == 1;
+        if constexpr (std::is_same_v<T, double>) {
+            s.value = values.real();
+        } else {
+            s.value = values.integer_or(0);
+        }
+        return count <= 1;
+    });
+    return in_range && r.done(present, values);
+}
+
+void set_text(Scalar& value, std::string_view text) {
+    if (auto* same = std::get_if<std::string>(&value)) {
+        same->assign(text);
+    } else {
+        value.emplace<std::string>(text);
+    }
+}
+
+bool decode_ordered(ColumnReader& r, const ColumnBase& base) {
+    List present = r.list(kCount);
+    List integers = r.list(kInteger);
+    List reals = r.list(kReal);
+    List times = r.list(kTime);
+    List offsets = r.list(kOffset);
+    List flags = r.list(kFlag);
+    const bool texts = !r.empty() && !integers.here() && !reals.here() && !flags.here();
+    if (integers.here() + reals.here() + flags.here() > 1) return false;
+
+    std::int64_t time = unix_ms(base.time);
+    std::int64_t offset = base.offset.value;
+    const bool in_range = r.each<Ordered>([&](Ordered& s) {
+        const std::uint64_t count = r.count(present);
+        time = sum(time, times.integer_or(0));
+        offset = sum(offset, offsets.integer_or(0));
+        const std::int64_t integer = integers.integer_or(0);
+        const double real = reals.real();
+        const std::uint64_t flag = flags.unsigned_or(0);
+        std::string_view text;
+        if (texts && !r.next_blob(text)) return false;
+        if (count == 0) {
+            s.reset();
+            return text.empty();
+        }
+        if (!s) s = std::make_unique<OrderedState>();
+        s->time = from_unix_ms(time);
+        s->partition = base.partition;
+        s->offset = Offset{offset};
+        if (texts) {
+            set_text(s->value, text);
+        } else if (integers.here()) {
+            s->value = integer;
+        } else if (reals.here()) {
+            s->value = real;
+        } else {
+            s->value = flag == 1;
+        }
+        return count == 1 && flag <= 1;
+    });
+    return in_range && r.done(present, integers, reals, times, offsets, flags);
+}
+
+bool decode_distincts(ColumnReader& r) {
+    const bool parsed = r.each<HyperLogLog>([&](HyperLogLog& s) {
+        std::string_view bytes;
+        if (!r.empty() && !r.next_blob(bytes)) return false;
+        if (bytes.empty()) {
+            s = {};
+            return true;
+        }
+        auto sketch = HyperLogLog::parse(bytes);
+        if (sketch) s = *std::move(sketch);
+        return static_cast<bool>(sketch);
+    });
+    return parsed && r.done();
+}
+
+bool decode_quantiles(ColumnReader& r) {
+    const bool parsed = r.each<Sketch>([&](Sketch& s) {
+        std::string_view bytes;
+        if (!r.empty() && !r.next_blob(bytes)) return false;
+        if (bytes.empty()) {
+            s.reset();
+            return true;
+        }
+        auto sketch = DDSketch::parse(bytes);
+        if (!sketch) return false;
+        if (!s) s = std::make_unique<DDSketch>();
+        *s = *std::move(sketch);
+        return true;
+    });
+    return parsed && r.done();
+}
+
+}  // namespace
+
+bool decode_column(AccumulatorKind kind, std::string_view bytes, std::span<States* const> rows,
+                   std::size_t column, const ColumnBase& base) {
+    ColumnReader reader(bytes, rows, column);
+    switch (kind) {
+        case AccumulatorKind::count:
+            return decode_counts(reader);
+        case AccumulatorKind::sum_int:
+            return decode_sums(reader);
+        case AccumulatorKind::sum_float:
+            return decode_sums_of_doubles(reader);
+        case AccumulatorKind::moments:
+            return decode_moments(reader);
+        case AccumulatorKind::min_int:
+        case AccumulatorKind::max_int:
+            return decode_extremes<std::int64_t>(reader);
+        case AccumulatorKind::min_float:
+        case AccumulatorKind::max_float:
+            return decode_extremes<double>(reader);
+        case AccumulatorKind::first:
+        case AccumulatorKind::last:
+            return decode_ordered(reader, base);
+        case AccumulatorKind::distinct:
+            return decode_distincts(reader);
+        case AccumulatorKind::quantile:
+            return decode_quantiles(reader);
+    }
+    return false;
+}
+
+}  // namespace freshet
