@@ -187,7 +187,7 @@ private:
     }
     static long long wide(std::int64_t n) { return n; }
 
-    void write_plain(std::int64_t entity, const FeatureReader::Answer& answer) {
+    void write_plain(std::int64_t entity, const FeatureAnswer& answer) {
         std::vector<std::string> words{"HSET", "h:" + std::to_string(entity)};
         for (std::size_t f = 0; f < answer.values.size(); ++f) {
             words.push_back("f" + std::to_string(f));

@@ -140,7 +140,7 @@ Result<void> feed(const EvalOptions& options, const Definitions& definitions, Ev
 }
 
 void print_row(const View& view, const std::string& entity, const std::optional<Timestamp>& at,
-               const FeatureReader::Answer& answer) {
+               const FeatureAnswer& answer) {
     Json row;
     row["view"] = view.name;
     row["entity"] = entity;
@@ -167,7 +167,7 @@ Result<void> print_all(const Evaluation& evaluation, const Instants& instants) {
                                  evaluation.view(v).name + " can be asked for is " +
                                  std::to_string(unix_ms(*earliest)) + ", its retain before the newest event"};
             const auto at = instant ? instant : evaluation.clock(v);
-            evaluation.read(v, at, [&](const std::string& entity, const FeatureReader::Answer& answer) {
+            evaluation.read(v, at, [&](const std::string& entity, const FeatureAnswer& answer) {
                 print_row(evaluation.view(v), entity, at, answer);
             });
         }

@@ -106,7 +106,7 @@ void Evaluation::read(std::size_t view, std::optional<Timestamp> at, const Sink&
     FeatureReader reader(*evaluated.plan);
     std::vector<std::size_t> features(evaluated.plan->features().size());
     std::iota(features.begin(), features.end(), std::size_t{0});
-    FeatureReader::Answer nothing;
+    FeatureAnswer nothing;
     nothing.values.resize(features.size());
     for (const auto& [entity, parts] : evaluated.entities) {
         if (!at) {

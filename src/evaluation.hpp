@@ -37,7 +37,7 @@ public:
     // The lowest time that may be asked for.
     std::optional<Timestamp> earliest(std::size_t view) const;
     // Every entity that occurs, by name. `at`: none when the view has no clock.
-    using Sink = std::function<void(const std::string& entity, const FeatureReader::Answer& answer)>;
+    using Sink = std::function<void(const std::string& entity, const FeatureAnswer& answer)>;
     void read(std::size_t view, std::optional<Timestamp> at, const Sink& sink) const;
     // Events for entities that came when no feature kept their tile any more.
     std::uint64_t late() const;

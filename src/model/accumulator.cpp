@@ -50,20 +50,6 @@ void add_moment(MomentsState& s, double x) {
     s.m2 += delta * (x - s.mean);
 }
 
-void merge_moments(MomentsState& into, const MomentsState& from) {
-    if (from.n == 0) return;
-    if (into.n == 0) {
-        into = from;
-        return;
-    }
-    const double a = static_cast<double>(into.n);
-    const double b = static_cast<double>(from.n);
-    const double delta = from.mean - into.mean;
-    into.n += from.n;
-    into.mean += delta * (b / (a + b));
-    into.m2 += from.m2 + delta * delta * (a * b / (a + b));
-}
-
 template <class T>
 void take_extreme(ExtremeState<T>& s, T value, bool want_max) {
     if (!s.present || (want_max ? s.value < value : value < s.value)) s = {true, value};
@@ -83,16 +69,6 @@ void add_ordered(AccumulatorKind kind, std::unique_ptr<OrderedState>& s, const V
     if (s && !precedes(kind, std::tie(event.time, partition, event.offset), s->key())) return;
     if (!s) s = std::make_unique<OrderedState>();
     *s = {event.time, partition, event.offset, to_scalar(value)};
-}
-
-void merge_ordered(AccumulatorKind kind, std::unique_ptr<OrderedState>& into,
-                   const std::unique_ptr<OrderedState>& from) {
-    if (!from || (into && !precedes(kind, from->key(), into->key()))) return;
-    if (into) {
-        *into = *from;
-    } else {
-        into = std::make_unique<OrderedState>(*from);
-    }
 }
 
 FeatureValue finite_or_overflow(double x) {
@@ -187,36 +163,61 @@ void add(AccumulatorKind kind, AccumulatorState& state, const Value& value, cons
                state);
 }
 
+void merge_states(AccumulatorKind, CountState& into, const CountState& from) { into.n += from.n; }
+
+void merge_states(AccumulatorKind, SumIntState& into, const SumIntState& from) {
+    into.n += from.n;
+    set_wide(into, wide(into) + wide(from));
+}
+
+void merge_states(AccumulatorKind, SumFloatState& into, const SumFloatState& from) {
+    into.n += from.n;
+    into.sum += from.sum;
+}
+
+void merge_states(AccumulatorKind, MomentsState& into, const MomentsState& from) {
+    if (from.n == 0) return;
+    if (into.n == 0) {
+        into = from;
+        return;
+    }
+    const double a = static_cast<double>(into.n);
+    const double b = static_cast<double>(from.n);
+    const double delta = from.mean - into.mean;
+    into.n += from.n;
+    into.mean += delta * (b / (a + b));
+    into.m2 += from.m2 + delta * delta * (a * b / (a + b));
+}
+
+void merge_states(AccumulatorKind kind, ExtremeState<std::int64_t>& into,
+                  const ExtremeState<std::int64_t>& from) {
+    if (from.present) take_extreme(into, from.value, wants_max(kind));
+}
+
+void merge_states(AccumulatorKind kind, ExtremeState<double>& into, const ExtremeState<double>& from) {
+    if (from.present) take_extreme(into, from.value, wants_max(kind));
+}
+
+void merge_states(AccumulatorKind kind, std::unique_ptr<OrderedState>& into,
+                  const std::unique_ptr<OrderedState>& from) {
+    if (!from || (into && !precedes(kind, from->key(), into->key()))) return;
+    if (into) {
+        *into = *from;
+    } else {
+        into = std::make_unique<OrderedState>(*from);
+    }
+}
+
+void merge_states(AccumulatorKind, HyperLogLog& into, const HyperLogLog& from) { into.merge(from); }
+
+void merge_states(AccumulatorKind, std::unique_ptr<DDSketch>& into, const std::unique_ptr<DDSketch>& from) {
+    if (!from) return;
+    if (!into) into = std::make_unique<DDSketch>();
+    into->merge(*from);
+}
+
 void merge(AccumulatorKind kind, AccumulatorState& into, const AccumulatorState& from) {
-    std::visit(Overloaded{
-                   [&](CountState& s) { s.n += std::get<CountState>(from).n; },
-                   [&](SumIntState& s) {
-                       const auto& other = std::get<SumIntState>(from);
-                       s.n += other.n;
-                       set_wide(s, wide(s) + wide(other));
-                   },
-                   [&](SumFloatState& s) {
-                       const auto& other = std::get<SumFloatState>(from);
-                       s.n += other.n;
-                       s.sum += other.sum;
-                   },
-                   [&](MomentsState& s) { merge_moments(s, std::get<MomentsState>(from)); },
-                   [&]<class T>(ExtremeState<T>& s) {
-                       const auto& other = std::get<ExtremeState<T>>(from);
-                       if (other.present) take_extreme(s, other.value, wants_max(kind));
-                   },
-                   [&](std::unique_ptr<OrderedState>& s) {
-                       merge_ordered(kind, s, std::get<std::unique_ptr<OrderedState>>(from));
-                   },
-                   [&](HyperLogLog& s) { s.merge(std::get<HyperLogLog>(from)); },
-                   [&](std::unique_ptr<DDSketch>& s) {
-                       const auto& other = std::get<std::unique_ptr<DDSketch>>(from);
-                       if (!other) return;
-                       if (!s) s = std::make_unique<DDSketch>();
-                       s->merge(*other);
-                   },
-               },
-               into);
+    std::visit([&]<class State>(State& state) { merge_states(kind, state, std::get<State>(from)); }, into);
 }
 
 AccumulatorState clone(const AccumulatorState& state) {

@@ -97,6 +97,19 @@ void add(AccumulatorKind kind, AccumulatorState& state, const Value& value, cons
 // rounding).
 void merge(AccumulatorKind kind, AccumulatorState& into, const AccumulatorState& from);
 
+// The same for states whose type is known.
+void merge_states(AccumulatorKind kind, CountState& into, const CountState& from);
+void merge_states(AccumulatorKind kind, SumIntState& into, const SumIntState& from);
+void merge_states(AccumulatorKind kind, SumFloatState& into, const SumFloatState& from);
+void merge_states(AccumulatorKind kind, MomentsState& into, const MomentsState& from);
+void merge_states(AccumulatorKind kind, ExtremeState<std::int64_t>& into,
+                  const ExtremeState<std::int64_t>& from);
+void merge_states(AccumulatorKind kind, ExtremeState<double>& into, const ExtremeState<double>& from);
+void merge_states(AccumulatorKind kind, std::unique_ptr<OrderedState>& into,
+                  const std::unique_ptr<OrderedState>& from);
+void merge_states(AccumulatorKind kind, HyperLogLog& into, const HyperLogLog& from);
+void merge_states(AccumulatorKind kind, std::unique_ptr<DDSketch>& into, const std::unique_ptr<DDSketch>& from);
+
 AccumulatorState clone(const AccumulatorState& state);
 
 // A feature's value: null (monostate) with `overflow` where the true value does not fit its type.

@@ -59,16 +59,20 @@ void append_varint(std::string& out, std::uint64_t value) {
     out.push_back(static_cast<char>(value));
 }
 
-// Takes a varint of least length and at most 63 bits off the front of `bytes`.
-std::optional<std::uint64_t> take_varint(std::string_view& bytes) {
+// Takes a varint of least length and at most 63 bits off the front of the bytes; none: kBadVarint.
+constexpr std::uint64_t kBadVarint = std::numeric_limits<std::uint64_t>::max();
+std::uint64_t take_long_varint(const char*& at, const char* end) {
     std::uint64_t value = 0;
-    for (int shift = 0; shift < 63 && !bytes.empty(); shift += 7) {
-        const auto byte = static_cast<unsigned char>(bytes.front());
-        bytes.remove_prefix(1);
+    for (int shift = 0; shift < 63 && at != end; shift += 7) {
+        const auto byte = static_cast<unsigned char>(*at++);
         value |= std::uint64_t{byte & 0x7fu} << shift;
-        if (byte < 0x80) return byte == 0 && shift > 0 ? std::nullopt : std::optional(value);
+        if (byte < 0x80) return byte == 0 && shift > 0 ? kBadVarint : value;
     }
-    return std::nullopt;
+    return kBadVarint;
+}
+inline std::uint64_t take_varint(const char*& at, const char* end) {
+    if (at != end && static_cast<unsigned char>(*at) < 0x80) return static_cast<unsigned char>(*at++);
+    return take_long_varint(at, end);
 }
 
 constexpr std::uint64_t zigzag(std::int64_t value) {
@@ -198,32 +202,46 @@ void DDSketch::append_to(std::string& out) const {
 }
 
 Result<DDSketch> DDSketch::parse(std::string_view bytes) {
-    if (bytes.empty() || bytes.front() != kVersion) return corrupt("unknown version");
-    bytes.remove_prefix(1);
-    const auto buckets = take_varint(bytes);
-    if (!buckets || *buckets > kMostBuckets || *buckets > bytes.size()) return corrupt("bad number of buckets");
     DDSketch sketch;
-    sketch.words_.reserve(*buckets);
+    if (auto assigned = sketch.assign(bytes); !assigned) return assigned.error();
+    return sketch;
+}
+
+Result<void> DDSketch::assign(std::string_view bytes) {
+    if (bytes.empty() || bytes.front() != kVersion) return corrupt("unknown version");
+    const char* at = bytes.data() + 1;
+    const char* const end = bytes.data() + bytes.size();
+    const std::uint64_t buckets = take_varint(at, end);
+    if (buckets > kMostBuckets || buckets > static_cast<std::size_t>(end - at))
+        return corrupt("bad number of buckets");
+    words_.resize(buckets);
     std::int64_t key = kZeroKey;
-    for (std::uint64_t i = 0; i < *buckets; ++i) {
-        const auto tagged = take_varint(bytes);
-        if (!tagged || *tagged >> 1 == 0 || *tagged >> 1 > kMaxBucketCount) return corrupt("bad count");
-        const bool gap = *tagged & 1;
-        const auto stored = gap ? take_varint(bytes) : std::optional<std::uint64_t>(0);
-        if (!stored || *stored > 4 * kZeroKey || (i == 0 && !gap)) return corrupt("bad distance");
+    for (std::uint64_t i = 0; i < buckets; ++i) {
+        const std::uint64_t tagged = take_varint(at, end);
+        if (tagged >> 1 == 0 || tagged >> 1 > kMaxBucketCount) return corrupt("bad count");
+        const bool gap = tagged & 1;
+        const std::uint64_t stored = gap ? take_varint(at, end) : 0;
+        if (stored > 4 * kZeroKey || (i == 0 && !gap)) return corrupt("bad distance");
         if (i == 0) {
-            key += unzigzag(*stored);
+            key += unzigzag(stored);
         } else {
-            key += gap ? static_cast<std::int64_t>(*stored) + 2 : 1;
+            key += gap ? static_cast<std::int64_t>(stored) + 2 : 1;
         }
         if (key < kZeroKey - kTopLevel || key > kZeroKey + kTopLevel) return corrupt("bucket out of range");
-        sketch.words_.push_back(word_of(static_cast<std::uint32_t>(key), *tagged >> 1));
+        words_[i] = word_of(static_cast<std::uint32_t>(key), tagged >> 1);
     }
-    if (!bytes.empty()) return corrupt("bytes after the last bucket");
-    DDSketch collapsed = sketch;
-    if (!collapsed.empty()) collapsed.collapse();
-    if (collapsed != sketch) return corrupt("more buckets than a sign may keep");
-    return sketch;
+    if (at != end) return corrupt("bytes after the last bucket");
+    if (!within_limits()) return corrupt("more buckets than a sign may keep");
+    return {};
+}
+
+// Whether collapse() would change nothing.
+bool DDSketch::within_limits() const {
+    if (empty() || key_of(words_.back()) - key_of(words_.front()) <= kSpan) return true;
+    const auto zero = std::lower_bound(words_.begin(), words_.end(), word_of(kZeroKey, 0));
+    const auto positive = std::lower_bound(zero, words_.end(), word_of(kZeroKey + 1, 0));
+    return (zero == words_.begin() || key_of(zero[-1]) - key_of(words_.front()) <= kSpan) &&
+           (positive == words_.end() || key_of(words_.back()) - key_of(*positive) <= kSpan);
 }
 
 std::size_t DDSketch::memory_bytes() const { return sizeof(*this) + words_.capacity() * sizeof(std::uint64_t); }

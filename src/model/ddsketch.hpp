@@ -39,6 +39,7 @@ public:
     // The number of values added. Linear in the number of buckets in use.
     std::uint64_t count() const;
     bool empty() const { return words_.empty(); }
+    std::size_t buckets() const { return words_.size(); }  // in use
 
     // Appends the stored form; equal sketches have equal bytes: a version byte (1), the number of buckets in
     // use, then each bucket in ascending order of value as its count * 2 + gap, followed by its distance when
@@ -48,6 +49,8 @@ public:
 
     // Accepts exactly what append_to writes, to the last byte; anything else is Errc::corrupt.
     static Result<DDSketch> parse(std::string_view bytes);
+    // The same into this sketch, whose memory is used again; holds anything when it fails.
+    Result<void> assign(std::string_view bytes);
 
     // Bytes held: the object itself and its heap.
     std::size_t memory_bytes() const;
@@ -58,6 +61,7 @@ private:
     std::size_t position(std::uint32_t key) const;
     void fold(std::uint32_t from, std::uint32_t to, std::uint32_t into);
     void collapse();
+    bool within_limits() const;
 
     // One word a bucket in use: the key in the high 17 bits, the count (never 0) in the low 47. Ascending by
     // key, keys unique, and keys ascend with value: negatives, zero, positives.

@@ -7,22 +7,6 @@ namespace freshet {
 
 namespace {
 
-// The tiles a window reads at a time: both ends included.
-struct TileRange {
-    TileNumber first;
-    TileNumber last;
-    bool contains(TileNumber n) const { return first <= n && n <= last; }
-};
-
-TileRange range_at(const Resolution& resolution, std::size_t window, Timestamp t) {
-    const TileNumber last = tile_of(t, resolution.hop);
-    return {last - resolution.windows[window].tiles, last};
-}
-
-bool is_merged(const ResolutionHead& head, const Merged* merged, TileNumber tile) {
-    return merged && merged->tiles > 0 && merged->from <= tile && tile <= head.sealed_to;
-}
-
 const Merged* merged_of(const ResolutionHead& head, std::size_t window) {
     return head.merged.empty() ? nullptr : &head.merged[window];
 }
@@ -79,11 +63,8 @@ FeatureReader::FeatureReader(const ViewPlan& plan) : plan_(plan) {}
 
 bool FeatureReader::serves_window(const ResolutionHead& head, std::size_t resolution, std::size_t window,
                                   Timestamp t) const {
-    if (head.sealed_to == kNoTile) return true;
-    const TileRange range = range_at(plan_.resolutions()[resolution], window, t);
-    const Merged& merged = head.merged[window];
-    if (range.first < merged.complete_from) return false;
-    return merged.tiles == 0 || (range.first <= merged.from && head.sealed_to <= range.last);
+    const Merged* merged = merged_of(head, window);
+    return !merged || merged->serves(tiles_at(plan_.resolutions()[resolution], window, t), head.sealed_to);
 }
 
 bool FeatureReader::serves(std::span<const Head* const> heads, Timestamp t,
@@ -102,7 +83,7 @@ bool FeatureReader::serves(std::span<const Head* const> heads, Timestamp t,
 
 bool FeatureReader::present(std::span<const Head* const> heads, Timestamp t) const {
     const std::size_t resolution = plan_.presence_resolution();
-    const TileRange range = range_at(plan_.resolutions()[resolution], plan_.presence_window(), t);
+    const TileRange range = tiles_at(plan_.resolutions()[resolution], plan_.presence_window(), t);
     for (const Head* head : heads) {
         const ResolutionHead& r = head->resolutions[resolution];
         const Merged* merged = merged_of(r, plan_.presence_window());
@@ -117,7 +98,7 @@ FeatureValue FeatureReader::read_feature(std::span<const Head* const> heads, Tim
                                          const FeaturePlan& feature) const {
     const Resolution& resolution = plan_.resolutions()[feature.resolution];
     const AccumulatorKind kind = resolution.accumulators[feature.accumulator].kind;
-    const TileRange range = range_at(resolution, feature.window, t);
+    const TileRange range = tiles_at(resolution, feature.window, t);
     const auto& in_window = resolution.windows[feature.window].accumulators;
     const auto slot = static_cast<std::size_t>(
         std::find(in_window.begin(), in_window.end(), feature.accumulator) - in_window.begin());
@@ -126,17 +107,17 @@ FeatureValue FeatureReader::read_feature(std::span<const Head* const> heads, Tim
     for (const Head* head : heads) {
         const ResolutionHead& r = head->resolutions[feature.resolution];
         const Merged* merged = merged_of(r, feature.window);
-        if (merged && merged->tiles > 0) values.add(merged->states[slot]);
         for (const Tile& tile : r.tiles) {
-            if (range.contains(tile.number) && !is_merged(r, merged, tile.number))
+            if (range.contains(tile.number) && !(merged && merged->covers(tile.number, r.sealed_to)))
                 values.add(tile.states[feature.accumulator]);
         }
+        if (merged && merged->tiles > 0) values.add(merged->states[slot]);
     }
     return values.finish(feature.function, feature.q);
 }
 
-const FeatureReader::Answer& FeatureReader::read(std::span<const Head* const> heads, Timestamp t,
-                                                 std::span<const std::size_t> features) {
+const FeatureAnswer& FeatureReader::read(std::span<const Head* const> heads, Timestamp t,
+                                         std::span<const std::size_t> features) {
     answer_.newest = {};
     for (std::size_t i = 0; i < heads.size(); ++i)
         answer_.newest = i == 0 ? heads[i]->newest : std::max(answer_.newest, heads[i]->newest);

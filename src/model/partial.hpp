@@ -31,13 +31,39 @@ struct Tile {
     std::vector<AccumulatorState> states;  // in the order of Resolution::accumulators
 };
 
-// The merge of a window's sealed tiles from `from` to the resolution's `sealed_to`, both included.
-struct Merged {
+// Both ends included.
+struct TileRange {
+    TileNumber first;
+    TileNumber last;
+    bool contains(TileNumber n) const { return first <= n && n <= last; }
+};
+
+// The tiles that a window reads at `t`.
+inline TileRange tiles_at(const Resolution& resolution, std::size_t window, Timestamp t) {
+    const TileNumber last = tile_of(t, resolution.hop);
+    return {last - resolution.windows[window].tiles, last};
+}
+
+// What the merge of a window's sealed tiles stands for: those from `from` to the resolution's `sealed_to`.
+struct MergedSpan {
     TileNumber from = kNoTile;
     TileNumber complete_from =
         kNoTile;              // the head holds all tiles of the window from here to `from` one by one
-    std::uint32_t tiles = 0;  // how many tiles were merged; 0: `states` is empty
-    std::vector<AccumulatorState> states;  // in the order of WindowPlan::accumulators
+    std::uint32_t tiles = 0;  // how many tiles were merged; 0: nothing was
+
+    bool covers(TileNumber tile, TileNumber sealed_to) const {
+        return tiles > 0 && from <= tile && tile <= sealed_to;
+    }
+    // Whether a head with this merge holds everything of `range`; kNoTile: nothing is sealed.
+    bool serves(TileRange range, TileNumber sealed_to) const {
+        if (sealed_to == kNoTile) return true;
+        if (range.first < complete_from) return false;
+        return tiles == 0 || (range.first <= from && sealed_to <= range.last);
+    }
+};
+
+struct Merged : MergedSpan {
+    std::vector<AccumulatorState> states;  // in the order of WindowPlan::accumulators; empty with no tiles
 };
 
 struct ResolutionHead {
@@ -87,24 +113,26 @@ struct Chunk {
 // head does not call sealed are left overs and are ignored.
 void unfold(Head& head, std::vector<Chunk> chunks);
 
+// The features of one entity.
+struct FeatureAnswer {
+    bool missing = true;               // no event in the longest window
+    Timestamp newest{};                // highest event time of the partials; meaningful when there is one
+    std::vector<FeatureValue> values;  // in the order asked for
+};
+
 // Computes features of one entity as of `t` from its partials. Reuses its memory from call to call; one per
 // thread.
 class FeatureReader {
 public:
     explicit FeatureReader(const ViewPlan& plan);
 
-    struct Answer {
-        bool missing = true;               // no event in the longest window
-        Timestamp newest{};                // highest event time of the partials; meaningful when there is one
-        std::vector<FeatureValue> values;  // in the order asked for
-    };
-
     // Whether the heads alone hold everything that `features` (indices into the plan) need at `t`. An unfolded
     // head always does.
     bool serves(std::span<const Head* const> heads, Timestamp t, std::span<const std::size_t> features) const;
 
     // Requires serves(). The answer is valid until the next call.
-    const Answer& read(std::span<const Head* const> heads, Timestamp t, std::span<const std::size_t> features);
+    const FeatureAnswer& read(std::span<const Head* const> heads, Timestamp t,
+                              std::span<const std::size_t> features);
 
 private:
     bool serves_window(const ResolutionHead& head, std::size_t resolution, std::size_t window,
@@ -114,7 +142,7 @@ private:
                               const FeaturePlan& feature) const;
 
     const ViewPlan& plan_;
-    Answer answer_;
+    FeatureAnswer answer_;
 };
 
 }  // namespace freshet

@@ -6,6 +6,7 @@
 
 #include "io/stored/partial_codec.hpp"
 #include "io/stored/stored_fields.hpp"
+#include "io/stored/stored_heads.hpp"
 #include "model/entity_windows.hpp"
 
 namespace {
@@ -43,15 +44,19 @@ struct Target {
     Source source = make_source();
     ViewPlan plan{source, make_view(source)};
     PartialCodec codec{source, plan};
+    StoredHeads straight{plan, codec.layout()};
     FeatureReader reader{plan};
     Head head;
     Chunk chunk;
 
     void head_of(std::string bytes) {
         place_layout(bytes, kStampBytes + 1);
-        if (!codec.decode_head(bytes, head)) return;
         std::vector<std::size_t> all(plan.features().size());
         for (std::size_t f = 0; f < all.size(); ++f) all[f] = f;
+        straight.clear();
+        const bool indexed = static_cast<bool>(straight.add(bytes));
+        if (indexed && straight.serves(straight[0].newest, all)) (void)straight.read(straight[0].newest, all);
+        if (!codec.decode_head(bytes, head)) return;
         const Head* one[] = {&head};
         if (reader.serves(one, head.newest, all)) (void)reader.read(one, head.newest, all);
         unfold(head, {});

@@ -10,12 +10,16 @@
 
 #include "io/stored/partial_codec.hpp"
 #include "io/stored/stored_fields.hpp"
+#include "io/stored/stored_heads.hpp"
 #include "model/copied_store.hpp"
 #include "partial.pb.h"
 
 namespace freshet::testing {
 
 inline bool same(const AccumulatorState& a, const AccumulatorState& b);
+inline bool same(const FeatureValue& a, const FeatureValue& b) {
+    return a.overflow == b.overflow && a.value == b.value;
+}
 inline bool same(const Tile& a, const Tile& b);
 inline bool same(const Merged& a, const Merged& b);
 inline bool same(const ResolutionHead& a, const ResolutionHead& b);
@@ -69,6 +73,10 @@ inline bool same(const AccumulatorState& a, const AccumulatorState& b) {
         a, b);
 }
 
+inline bool same(const FeatureAnswer& a, const FeatureAnswer& b) {
+    return a.missing == b.missing && a.newest == b.newest && same(a.values, b.values);
+}
+
 // Other serializers of protobuf must write what was written here, from what they read of it.
 template <class Message>
 void check_known_to_protobuf(std::string_view payload) {
@@ -81,7 +89,10 @@ void check_known_to_protobuf(std::string_view payload) {
 // way.
 class EncodedStore {
 public:
-    EncodedStore(const Source& source, const ViewPlan& plan) : plan_(&plan), codec_(source, plan) {}
+    EncodedStore(const Source& source, const ViewPlan& plan)
+        : plan_(&plan), codec_(source, plan), straight_(plan, codec_.layout()), reader_(plan) {
+        for (std::size_t f = 0; f < plan.features().size(); ++f) all_.push_back(f);
+    }
 
     void save(const EntityWindows& windows, const HeadView& head,
               const std::vector<EntityWindows::ChunkId>& changed) {
@@ -91,6 +102,7 @@ public:
         REQUIRE(*decode_stamp(head_) == head.stamp);
         REQUIRE(codec_.decode_head(head_, reused_));
         REQUIRE(same(reused_, copy_of(head)));
+        check_straight_reads();
         partition_ = head.partition;
         for (const auto& id : changed) {
             const auto tiles = windows.sealed_tiles(id);
@@ -129,8 +141,28 @@ private:
             .text();
     }
 
+    // What is read without decoding the head equals what is read from the decoded one.
+    void check_straight_reads() {
+        straight_.clear();
+        REQUIRE(straight_.add(head_));
+        const Head* one[] = {&reused_};
+        for (const Resolution& resolution : plan_->resolutions()) {
+            for (int hops = 0; hops < 3; ++hops) {
+                const Timestamp t = reused_.newest + hops * resolution.hop;
+                REQUIRE(straight_.serves(t, all_) == reader_.serves(one, t, all_));
+                if (!straight_.serves(t, all_)) continue;
+                const auto answer = straight_.read(t, all_);
+                REQUIRE(answer);
+                REQUIRE(same(**answer, reader_.read(one, t, all_)));
+            }
+        }
+    }
+
     const ViewPlan* plan_;
     PartialCodec codec_;
+    StoredHeads straight_;
+    FeatureReader reader_;
+    std::vector<std::size_t> all_;
     PartitionId partition_{};
     std::string head_;
     Head reused_;

@@ -165,7 +165,7 @@ TEST_CASE_FIXTURE(LookupFixture, "entities of any bytes and of several columns a
 TEST_CASE_FIXTURE(LookupFixture, "the second step gives what the unfolded tiles give") {
     std::vector<Payment> payments;
     for (int i = 0; i < 500; ++i)
-        payments.push_back({kNoon - 500 * 20s + i * 20s, i, i / 7.0, std::to_string(i % 9)});
+        payments.push_back({kNoon - 500 * 20s + i * 20s, i, i / 8.0, std::to_string(i % 9)});
     const EntityWindows windows = store("spend", "a", payments);
     store("spend", "sparse", {{kNoon, 1}});
     record_all(kNoon);

@@ -91,7 +91,11 @@ constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
 class DamagedStore : public EncodedStore {
 public:
     DamagedStore(const Source& source, const ViewPlan& plan)
-        : EncodedStore(source, plan), plan_(plan), codec_(source, plan), reader_(plan) {
+        : EncodedStore(source, plan),
+          plan_(plan),
+          codec_(source, plan),
+          heads_(plan, codec_.layout()),
+          reader_(plan) {
         for (std::size_t f = 0; f < plan.features().size(); ++f) all_.push_back(f);
     }
 
@@ -111,6 +115,11 @@ private:
         return bytes;
     }
     void use_head(const std::string& bytes) {
+        heads_.clear();
+        if (heads_.add(bytes) && heads_.serves(heads_[0].newest, all_)) {
+            const auto answer = heads_.read(heads_[0].newest, all_);
+            if (!answer) REQUIRE(answer.error().code == Errc::corrupt);
+        }
         const auto decoded = codec_.decode_head(bytes, head_);
         if (!decoded) {
             REQUIRE(decoded.error().code == Errc::corrupt);
@@ -143,6 +152,7 @@ private:
 
     const ViewPlan& plan_;
     PartialCodec codec_;
+    StoredHeads heads_;
     FeatureReader reader_;
     std::vector<std::size_t> all_;
     Random random_{7};
@@ -303,5 +313,5 @@ TEST_CASE("more tiles than any head holds are refused before memory is taken for
     Head head;
     const std::string bytes = std::string(kStampBytes, '\0') + '\x01' + message.SerializeAsString();
     CHECK(is_corrupt(entity.decode(bytes, head)));
-    CHECK(head.resolutions[0].tiles.empty());
+    CHECK(head.resolutions.empty());
 }

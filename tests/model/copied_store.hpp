@@ -14,7 +14,7 @@ inline std::vector<AccumulatorState> copy_of(const std::vector<AccumulatorState>
     return out;
 }
 inline Tile copy_of(const Tile& tile) { return {tile.number, copy_of(tile.states)}; }
-inline Merged copy_of(const Merged& m) { return {m.from, m.complete_from, m.tiles, copy_of(m.states)}; }
+inline Merged copy_of(const Merged& m) { return {{m.from, m.complete_from, m.tiles}, copy_of(m.states)}; }
 inline ResolutionHead copy_of(const ResolutionHead& r);
 template <class T>
 std::vector<T> copy_of(const std::vector<T>& list) {

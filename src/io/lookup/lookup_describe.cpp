@@ -188,7 +188,7 @@ void write_explanation(const LookupQuery& query, const ReadMoment& moment, RowRe
     // The same row that a look-up gives: value and status.
     LookupQuery row = query;
     row.meta = true;
-    reader.write(row, moment, pairs.begin("answer"));
+    (void)reader.write(row, moment, pairs.begin("answer"));  // of decoded heads: cannot fail
     pairs.add_duration("window_ms", view.windows[query.features.front()]);
     pairs.add("hop_ms", resolution.hop.count());
     span ? pairs.add("first_tile", span->first) : pairs.add_null("first_tile");

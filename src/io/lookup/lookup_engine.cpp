@@ -230,39 +230,50 @@ void LookupEngine::read_row(LookupRequest& request, std::size_t row, const Redis
     write_row(request, row);
 }
 
-void LookupEngine::read_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both) {
-    if (both.elements.size() != 2) return fail(request, "ERR", "redis: an unexpected reply to EVAL_RO");
+RowReader* LookupEngine::load_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both) {
+    if (both.elements.size() != 2) {
+        fail(request, "ERR", "redis: an unexpected reply to EVAL_RO");
+        return nullptr;
+    }
     RowReader& reader = *readers_[request.query.view->index];
-    const auto heads = both.elements[0].elements;
+    auto loaded = reader.load(both.elements[0].elements);
+    if (loaded) loaded = reader.load_tiles();
+    if (loaded) return &reader;
+    corrupt_head(request, row, loaded.error());
+    return nullptr;
+}
+
+bool LookupEngine::unfold(LookupRequest& request, std::size_t row, RowReader& reader, const RedisAnswer& both) {
     const auto sealed = both.elements[1].elements;
-    if (auto loaded = reader.load(heads); !loaded) return corrupt_head(request, row, loaded.error());
-    if (auto unfolded = reader.unfold_with(sealed); !unfolded)
-        return corrupt(request, head_key(request, row) + std::string(kSealedSuffix),
-                       sealed[2 * reader.corrupt()].text, unfolded.error());
-    write_row(request, row);
+    const auto unfolded = reader.unfold_with(sealed);
+    if (!unfolded)
+        corrupt(request, head_key(request, row) + std::string(kSealedSuffix), sealed[2 * reader.corrupt()].text,
+                unfolded.error());
+    return static_cast<bool>(unfolded);
+}
+
+void LookupEngine::read_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both) {
+    RowReader* reader = load_whole(request, row, both);
+    if (reader && unfold(request, row, *reader, both)) write_row(request, row);
 }
 
 void LookupEngine::write_row(LookupRequest& request, std::size_t row) {
     RespWriter out(request.body);
+    const std::size_t begin = request.body.size();
+    const auto written = readers_[request.query.view->index]->write(request.query, request.moment, out);
+    if (!written) return corrupt_head(request, row, written.error());
     request.in_order = request.in_order && request.written == row;
-    request.rows[row].begin = request.body.size();
-    readers_[request.query.view->index]->write(request.query, request.moment, out);
-    request.rows[row].end = request.body.size();
+    request.rows[row] = {begin, request.body.size()};
     ++request.written;
 }
 
 void LookupEngine::explain(LookupRequest& request, const RedisAnswer& both) {
-    if (both.elements.size() != 2) return fail(request, "ERR", "redis: an unexpected reply to EVAL_RO");
-    RowReader& reader = *readers_[request.query.view->index];
-    const auto heads = both.elements[0].elements;
-    const auto sealed = both.elements[1].elements;
-    if (auto loaded = reader.load(heads); !loaded) return corrupt_head(request, 0, loaded.error());
-    const std::vector<MergedRange> merged = merged_ranges(request.query, reader.heads());
-    if (auto unfolded = reader.unfold_with(sealed); !unfolded)
-        return corrupt(request, head_key(request, 0) + std::string(kSealedSuffix),
-                       sealed[2 * reader.corrupt()].text, unfolded.error());
+    RowReader* reader = load_whole(request, 0, both);
+    if (!reader) return;
+    const std::vector<MergedRange> merged = merged_ranges(request.query, reader->heads());
+    if (!unfold(request, 0, *reader, both)) return;
     RespWriter out(request.body);
-    write_explanation(request.query, request.moment, reader, merged, progress_, out);
+    write_explanation(request.query, request.moment, *reader, merged, progress_, out);
 }
 
 // HVALS names no field, so the names are asked for; they stand in the same order.

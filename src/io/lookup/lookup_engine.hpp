@@ -57,6 +57,9 @@ private:
     bool take_time(LookupRequest& request, const ViewProgressSummary& summary);
     void read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads);
     void read_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both);
+    // Null, or false: the request has failed.
+    RowReader* load_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both);
+    bool unfold(LookupRequest& request, std::size_t row, RowReader& reader, const RedisAnswer& both);
     void write_row(LookupRequest& request, std::size_t row);
     void explain(LookupRequest& request, const RedisAnswer& both);
     void corrupt_head(LookupRequest& request, std::size_t row, const Error& error);

@@ -19,15 +19,26 @@ bool ReadMoment::in_breach(const ServedView& view) const {
 }
 
 RowReader::RowReader(const ServedView& view)
-    : view_(view), codec_(view.source, view.plan), reader_(view.plan) {}
+    : view_(view), codec_(view.source, view.plan), stored_(view.plan, codec_.layout()), reader_(view.plan) {}
 
 Result<void> RowReader::load(std::span<const RedisAnswer> heads) {
+    has_tiles_ = false;
+    stored_.clear();
+    for (const RedisAnswer& head : heads) {
+        corrupt_ = stored_.size();
+        if (!head.is_string()) return Error{Errc::corrupt, "not a string"};
+        if (auto added = stored_.add(head.text); !added) return added;
+    }
+    return {};
+}
+
+Result<void> RowReader::load_tiles() {
+    has_tiles_ = true;
     heads_.clear();
-    while (pool_.size() < heads.size()) pool_.push_back(std::make_unique<Head>());
-    for (std::size_t i = 0; i < heads.size(); ++i) {
+    while (pool_.size() < stored_.size()) pool_.push_back(std::make_unique<Head>());
+    for (std::size_t i = 0; i < stored_.size(); ++i) {
         corrupt_ = i;
-        if (!heads[i].is_string()) return Error{Errc::corrupt, "not a string"};
-        if (auto decoded = codec_.decode_head(heads[i].text, *pool_[i]); !decoded) return decoded;
+        if (auto decoded = codec_.decode_head(stored_[i], *pool_[i]); !decoded) return decoded;
         heads_.push_back(pool_[i].get());
     }
     return {};
@@ -67,25 +78,34 @@ Result<void> RowReader::unfold_with(std::span<const RedisAnswer> sealed) {
 }
 
 bool RowReader::serves(const LookupQuery& query, Timestamp t) const {
-    return reader_.serves(heads_, t, query.features);
+    return has_tiles_ ? reader_.serves(heads_, t, query.features) : stored_.serves(t, query.features);
 }
 
-void RowReader::write(const LookupQuery& query, const ReadMoment& moment, RespWriter& out) {
+Result<const FeatureAnswer*> RowReader::read(const LookupQuery& query, Timestamp t) {
+    if (has_tiles_) return &reader_.read(heads_, t, query.features);
+    auto answer = stored_.read(t, query.features);
+    if (!answer) corrupt_ = stored_.corrupt();
+    return answer;
+}
+
+Result<void> RowReader::write(const LookupQuery& query, const ReadMoment& moment, RespWriter& out) {
     if (moment.at) {
-        answer_ = &reader_.read(heads_, *moment.at, query.features);
+        const auto answer = read(query, *moment.at);
+        if (!answer) return answer.error();
+        answer_ = *answer;
     } else {
         nothing_.values.assign(query.features.size(), {});
         answer_ = &nothing_;
     }
     const bool hidden = view_.plan.view().freshness.on_breach != OnBreach::flag && moment.in_breach(view_);
-    if (!query.meta) return write_values(query, hidden, out);
-
-    out.array(4);
+    if (query.meta) out.array(4);
     write_values(query, hidden, out);
+    if (!query.meta) return {};
     write_statuses(query, moment, out);
     const auto staleness = moment.staleness();
     staleness ? out.integer(staleness->count()) : out.null();
-    heads_.empty() ? out.null() : out.integer(unix_ms(answer_->newest));
+    stored_.size() == 0 ? out.null() : out.integer(unix_ms(answer_->newest));
+    return {};
 }
 
 void RowReader::write_values(const LookupQuery& query, bool hidden, RespWriter& out) const {

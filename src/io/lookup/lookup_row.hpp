@@ -12,6 +12,7 @@
 #include "io/redis/resp_writer.hpp"
 #include "io/stored/partial_codec.hpp"
 #include "io/stored/stored_fields.hpp"
+#include "io/stored/stored_heads.hpp"
 #include "model/partial.hpp"
 
 namespace freshet {
@@ -33,33 +34,40 @@ class RowReader {
 public:
     explicit RowReader(const ServedView& view);
 
-    // The head of each origin. On failure corrupt() tells which value it was.
+    // The head of each origin, whose bytes must stay until the row is written. On failure, here and below,
+    // corrupt() tells which value it was.
     Result<void> load(std::span<const RedisAnswer> heads);
-    // The sealed tiles that belong to the loaded heads, as field, value pairs read in one step with them.
+    // All tiles of the loaded heads.
+    Result<void> load_tiles();
+    // Then the sealed tiles that belong to them, as field, value pairs read in one step with the heads.
     Result<void> unfold_with(std::span<const RedisAnswer> sealed);
     std::size_t corrupt() const { return corrupt_; }
 
     // Whether what is loaded answers `query` at `t`.
     bool serves(const LookupQuery& query, Timestamp t) const;
-    // Requires serves() when moment.at is known.
-    void write(const LookupQuery& query, const ReadMoment& moment, RespWriter& out);
+    // Requires serves() when moment.at is known. Nothing is written when it fails.
+    Result<void> write(const LookupQuery& query, const ReadMoment& moment, RespWriter& out);
 
+    // After load_tiles().
     std::span<const Head* const> heads() const { return heads_; }
 
 private:
     std::optional<std::size_t> head_of(const HeadField& field) const;
     std::optional<std::size_t> resolution_of(Duration hop) const;
+    Result<const FeatureAnswer*> read(const LookupQuery& query, Timestamp t);
     void write_values(const LookupQuery& query, bool hidden, RespWriter& out) const;
     void write_statuses(const LookupQuery& query, const ReadMoment& moment, RespWriter& out) const;
 
     const ServedView& view_;
     PartialCodec codec_;
+    StoredHeads stored_;
     FeatureReader reader_;
     std::vector<std::unique_ptr<Head>> pool_;
     std::vector<const Head*> heads_;
+    bool has_tiles_ = false;  // heads_ are the stored ones, decoded
     std::size_t corrupt_ = 0;
-    FeatureReader::Answer nothing_;
-    const FeatureReader::Answer* answer_ = nullptr;
+    FeatureAnswer nothing_;
+    const FeatureAnswer* answer_ = nullptr;
 };
 
 void write_scalar(const Scalar& value, RespWriter& out);

@@ -1,6 +1,7 @@
 #include "io/stored/column_decoder.hpp"
 
 #include <type_traits>
+#include <utility>
 
 namespace freshet {
 
@@ -35,10 +36,13 @@ private:
     WireReader elements_;
 };
 
+// A column whose rows go where Rows says: rows.each<State>(set) calls set(state) for each row until one returns
+// false.
+template <class Rows>
 class ColumnReader {
 public:
-    ColumnReader(std::string_view bytes, std::span<States* const> rows, std::size_t column)
-        : default_count_(bytes.empty() ? 0 : 1), bytes_(bytes), rows_(rows), column_(column) {}
+    ColumnReader(std::string_view bytes, Rows rows)
+        : default_count_(bytes.empty() ? 0 : 1), bytes_(bytes), rows_(rows) {}
 
     List list(std::uint8_t tag) { return List(bytes_, tag); }
     bool next_blob(std::string_view& blob) {
@@ -52,42 +56,85 @@ public:
     // Whether all of the column and of its lists was read, and no more.
     bool done(const auto&... lists) const { return bytes_.done() && (lists.done() && ...); }
 
-    // Calls set(state) for each row until one returns false.
-    template <class State, class Set>
-    bool each(const Set& set) const {
-        for (States* row : rows_)
-            if (!set(state<State>(*row))) return false;
+    template <class State>
+    bool each(const auto& set) {
+        return rows_.template each<State>(set);
+    }
+
+private:
+    std::uint64_t default_count_;
+    WireReader bytes_;
+    Rows rows_;
+};
+
+// Each row has a state of its own.
+class SeparateRows {
+public:
+    SeparateRows(std::span<States* const> rows, std::size_t column) : rows_(rows), column_(column) {}
+
+    template <class State>
+    bool each(const auto& set) {
+        for (States* row : rows_) {
+            AccumulatorState& held = (*row)[column_];
+            auto* same = std::get_if<State>(&held);
+            if (!set(same ? *same : held.emplace<State>())) return false;
+        }
         return true;
     }
 
 private:
-    template <class State>
-    State& state(States& row) const {
-        AccumulatorState& held = row[column_];
-        if (auto* same = std::get_if<State>(&held)) return *same;
-        return held.emplace<State>();
-    }
-
-    std::uint64_t default_count_;
-    WireReader bytes_;
     std::span<States* const> rows_;
     std::size_t column_;
 };
 
-bool decode_counts(ColumnReader& r) {
+}  // namespace
+
+// The selected rows become one state.
+class FoldedRows {
+public:
+    FoldedRows(std::span<const char> selected, Fold& fold) : selected_(selected), fold_(fold) {}
+
+    template <class State>
+    bool each(const auto& set) {
+        auto& row = std::get<State>(fold_.row_);
+        auto& sum = std::get<State>(fold_.sum_);
+        for (const char selected : selected_) {
+            if (!set(row)) return false;
+            if (!selected) continue;
+            const bool first = !std::exchange(fold_.any_, true);
+            if (first || is_larger(row, sum)) std::swap(row, sum);
+            if (!first) merge_states(fold_.kind_, sum, row);
+        }
+        return true;
+    }
+
+private:
+    // Merging a small sketch into a large one is the cheaper way round.
+    static bool is_larger(const Sketch& a, const Sketch& b) { return a && b && a->buckets() > b->buckets(); }
+    static bool is_larger(const auto&, const auto&) { return false; }
+
+    std::span<const char> selected_;
+    Fold& fold_;
+};
+
+namespace {
+
+template <class Rows>
+bool decode_counts(ColumnReader<Rows>& r) {
     List counts = r.list(kCount);
-    r.each<CountState>([&](CountState& s) {
+    r.template each<CountState>([&](CountState& s) {
         s.n = r.count(counts);
         return true;
     });
     return r.done(counts);
 }
 
-bool decode_sums(ColumnReader& r) {
+template <class Rows>
+bool decode_sums(ColumnReader<Rows>& r) {
     List counts = r.list(kCount);
     List low = r.list(kInteger);
     List high = r.list(kHigh);
-    const bool in_range = r.each<SumIntState>([&](SumIntState& s) {
+    const bool in_range = r.template each<SumIntState>([&](SumIntState& s) {
         const std::int64_t sum = low.integer_or(0);
         s = {r.count(counts), static_cast<std::uint64_t>(sum), high.integer_or(sum >> 63)};
         return -kHighLimit < s.high && s.high < kHighLimit;
@@ -95,32 +142,34 @@ bool decode_sums(ColumnReader& r) {
     return in_range && r.done(counts, low, high);
 }
 
-bool decode_sums_of_doubles(ColumnReader& r) {
+template <class Rows>
+bool decode_sums_of_doubles(ColumnReader<Rows>& r) {
     List counts = r.list(kCount);
     List sums = r.list(kReal);
-    r.each<SumFloatState>([&](SumFloatState& s) {
+    r.template each<SumFloatState>([&](SumFloatState& s) {
         s = {r.count(counts), sums.real()};
         return true;
     });
     return r.done(counts, sums);
 }
 
-bool decode_moments(ColumnReader& r) {
+template <class Rows>
+bool decode_moments(ColumnReader<Rows>& r) {
     List counts = r.list(kCount);
     List means = r.list(kReal);
     List spreads = r.list(kSpread);
-    r.each<MomentsState>([&](MomentsState& s) {
+    r.template each<MomentsState>([&](MomentsState& s) {
         s = {r.count(counts), means.real(), spreads.real()};
         return true;
     });
     return r.done(counts, means, spreads);
 }
 
-template <class T>
-bool decode_extremes(ColumnReader& r) {
+template <class T, class Rows>
+bool decode_extremes(ColumnReader<Rows>& r) {
     List present = r.list(kCount);
     List values = r.list(std::is_same_v<T, double> ? kReal : kInteger);
-    const bool in_range = r.each<ExtremeState<T>>([&](ExtremeState<T>& s) {
+    const bool in_range = r.template each<ExtremeState<T>>([&](ExtremeState<T>& s) {
         const std::uint64_t count = r.count(present);
         s.present = count == 1;
         if constexpr (std::is_same_v<T, double>) {
@@ -141,7 +190,8 @@ void set_text(Scalar& value, std::string_view text) {
     }
 }
 
-bool decode_ordered(ColumnReader& r, const ColumnBase& base) {
+template <class Rows>
+bool decode_ordered(ColumnReader<Rows>& r, const ColumnBase& base) {
     List present = r.list(kCount);
     List integers = r.list(kInteger);
     List reals = r.list(kReal);
@@ -153,7 +203,7 @@ bool decode_ordered(ColumnReader& r, const ColumnBase& base) {
 
     std::int64_t time = unix_ms(base.time);
     std::int64_t offset = base.offset.value;
-    const bool in_range = r.each<Ordered>([&](Ordered& s) {
+    const bool in_range = r.template each<Ordered>([&](Ordered& s) {
         const std::uint64_t count = r.count(present);
         time = sum(time, times.integer_or(0));
         offset = sum(offset, offsets.integer_or(0));
@@ -184,8 +234,9 @@ bool decode_ordered(ColumnReader& r, const ColumnBase& base) {
     return in_range && r.done(present, integers, reals, times, offsets, flags);
 }
 
-bool decode_distincts(ColumnReader& r) {
-    const bool parsed = r.each<HyperLogLog>([&](HyperLogLog& s) {
+template <class Rows>
+bool decode_distincts(ColumnReader<Rows>& r) {
+    const bool parsed = r.template each<HyperLogLog>([&](HyperLogLog& s) {
         std::string_view bytes;
         if (!r.empty() && !r.next_blob(bytes)) return false;
         if (bytes.empty()) {
@@ -199,28 +250,23 @@ bool decode_distincts(ColumnReader& r) {
     return parsed && r.done();
 }
 
-bool decode_quantiles(ColumnReader& r) {
-    const bool parsed = r.each<Sketch>([&](Sketch& s) {
+template <class Rows>
+bool decode_quantiles(ColumnReader<Rows>& r) {
+    const bool parsed = r.template each<Sketch>([&](Sketch& s) {
         std::string_view bytes;
         if (!r.empty() && !r.next_blob(bytes)) return false;
         if (bytes.empty()) {
             s.reset();
             return true;
         }
-        auto sketch = DDSketch::parse(bytes);
-        if (!sketch) return false;
         if (!s) s = std::make_unique<DDSketch>();
-        *s = *std::move(sketch);
-        return true;
+        return static_cast<bool>(s->assign(bytes));
     });
     return parsed && r.done();
 }
 
-}  // namespace
-
-bool decode_column(AccumulatorKind kind, std::string_view bytes, std::span<States* const> rows,
-                   std::size_t column, const ColumnBase& base) {
-    ColumnReader reader(bytes, rows, column);
+template <class Rows>
+bool decode(AccumulatorKind kind, ColumnReader<Rows> reader, const ColumnBase& base) {
     switch (kind) {
         case AccumulatorKind::count:
             return decode_counts(reader);
@@ -245,6 +291,17 @@ bool decode_column(AccumulatorKind kind, std::string_view bytes, std::span<State
             return decode_quantiles(reader);
     }
     return false;
+}
+
+}  // namespace
+
+bool decode_column(AccumulatorKind kind, std::string_view bytes, std::span<States* const> rows,
+                   std::size_t column, const ColumnBase& base) {
+    return decode(kind, ColumnReader(bytes, SeparateRows(rows, column)), base);
+}
+
+bool fold_column(std::string_view bytes, std::span<const char> selected, const ColumnBase& base, Fold& into) {
+    return decode(into.kind(), ColumnReader(bytes, FoldedRows(selected, into)), base);
 }
 
 }  // namespace freshet

@@ -1,4 +1,4 @@
-// The states of one accumulator, from a Column of proto/partial.proto.
+// The states of one accumulator, from a Column of proto/partial.proto: one a row, or all of them as one.
 #pragma once
 
 #include <span>
@@ -12,5 +12,28 @@ namespace freshet {
 // column of this kind and so many rows. The states then hold anything of the kind.
 bool decode_column(AccumulatorKind kind, std::string_view bytes, std::span<States* const> rows,
                    std::size_t column, const ColumnBase& base);
+
+// The merge of selected rows of one or several columns of one kind. Its memory is used again after restart().
+class Fold {
+public:
+    explicit Fold(AccumulatorKind kind)
+        : kind_(kind), empty_(make_state(kind)), sum_(make_state(kind)), row_(make_state(kind)) {}
+
+    AccumulatorKind kind() const { return kind_; }
+    void restart() { any_ = false; }
+    const AccumulatorState& state() const { return any_ ? sum_ : empty_; }
+
+private:
+    friend class FoldedRows;
+
+    AccumulatorKind kind_;
+    AccumulatorState empty_;
+    AccumulatorState sum_;  // meaningful with any_
+    AccumulatorState row_;
+    bool any_ = false;
+};
+
+// Adds the rows i with selected[i] to `into`; otherwise as decode_column.
+bool fold_column(std::string_view bytes, std::span<const char> selected, const ColumnBase& base, Fold& into);
 
 }  // namespace freshet

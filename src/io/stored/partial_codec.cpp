@@ -2,51 +2,14 @@
 
 #include <array>
 #include <charconv>
-#include <limits>
 
 #include "io/stored/column_decoder.hpp"
 #include "io/stored/column_encoder.hpp"
+#include "io/stored/partial_format.hpp"
 
 namespace freshet {
 
 namespace {
-
-namespace head_tag {
-constexpr std::uint8_t kLayout = wire_tag(1, WireType::fixed32);
-constexpr std::uint8_t kPartition = wire_tag(2, WireType::varint);
-constexpr std::uint8_t kNewest = wire_tag(3, WireType::varint);
-constexpr std::uint8_t kResolution = wire_tag(4, WireType::bytes);
-}  // namespace head_tag
-
-namespace resolution_tag {
-constexpr std::uint8_t kTiles = wire_tag(1, WireType::bytes);
-constexpr std::uint8_t kColumn = wire_tag(2, WireType::bytes);
-constexpr std::uint8_t kSealed = wire_tag(3, WireType::varint);
-constexpr std::uint8_t kWindow = wire_tag(4, WireType::bytes);
-}  // namespace resolution_tag
-
-namespace merged_tag {
-constexpr std::uint8_t kComplete = wire_tag(1, WireType::varint);
-constexpr std::uint8_t kFrom = wire_tag(2, WireType::varint);
-constexpr std::uint8_t kTiles = wire_tag(3, WireType::varint);
-constexpr std::uint8_t kColumn = wire_tag(4, WireType::bytes);
-}  // namespace merged_tag
-
-namespace chunk_tag {
-constexpr std::uint8_t kLayout = wire_tag(1, WireType::fixed32);
-constexpr std::uint8_t kTiles = wire_tag(2, WireType::bytes);
-constexpr std::uint8_t kColumn = wire_tag(3, WireType::bytes);
-}  // namespace chunk_tag
-
-// Bounds on what is accepted from outside: a time is within 36 million years of 1970, a tile number never
-// overflows, and a few stored bytes cannot claim a gigabyte of states.
-constexpr std::int64_t kFarthestTime = std::int64_t{1} << 60;
-constexpr std::uint64_t kFarthestTile = std::uint64_t{1} << 61;
-constexpr std::size_t kMostTiles = 4096;
-
-bool is_protobuf(std::string_view bytes) {
-    return !bytes.empty() && bytes.front() == static_cast<char>(PayloadEncoding::protobuf);
-}
 
 Error corrupt(std::string what) { return {Errc::corrupt, std::move(what)}; }
 
@@ -63,50 +26,6 @@ std::uint64_t big_endian(std::string_view bytes) {
 }
 
 std::uint64_t behind(TileNumber newest, TileNumber tile) { return static_cast<std::uint64_t>(newest - tile); }
-
-// The tile that stands next as a number of tiles behind the newest.
-bool take_tile(WireReader& in, TileNumber newest, TileNumber& out) {
-    const std::uint64_t distance = in.varint();
-    out = newest - static_cast<TileNumber>(distance & (kFarthestTile - 1));
-    return distance < kFarthestTile;
-}
-
-// What stands of a merge after `complete_behind`, up to its columns.
-bool take_merged_tiles(WireReader& in, TileNumber newest, Merged& out) {
-    out.from = newest;
-    if (in.next(merged_tag::kFrom) && !take_tile(in, newest, out.from)) return false;
-    const std::uint64_t tiles = in.next(merged_tag::kTiles) ? in.varint() : 0;
-    out.tiles = static_cast<std::uint32_t>(tiles);
-    if (tiles == 0) out.from = kNoTile;
-    return tiles <= std::numeric_limits<std::uint32_t>::max();
-}
-
-std::size_t count_of_varints(std::string_view list) {
-    std::size_t count = 0;
-    for (const char c : list) count += static_cast<unsigned char>(c) < 0x80;
-    return count;
-}
-
-// Ascending tile numbers by their distances: the first tells first_of(distance) where it is, none lies beyond
-// `last`.
-bool take_tile_numbers(std::string_view list, const auto& first_of, TileNumber last, std::vector<Tile>& out) {
-    const std::size_t count = count_of_varints(list);
-    if (count > kMostTiles) return false;
-    out.resize(count);
-    WireReader distances(list);
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::uint64_t distance = distances.varint();
-        if (i == 0) {
-            if (distance >= kFarthestTile) return false;
-            out[i].number = first_of(static_cast<TileNumber>(distance));
-            if (out[i].number > last) return false;
-        } else {
-            if (distance == 0 || distance > behind(last, out[i - 1].number)) return false;
-            out[i].number = out[i - 1].number + static_cast<TileNumber>(distance);
-        }
-    }
-    return distances.done();
-}
 
 std::string in_hex(std::uint32_t number) {
     std::array<char, 8> digits{};
@@ -257,91 +176,62 @@ void PartialCodec::encode_chunk(std::size_t resolution, std::span<const Tile> ti
 
 // ---- Reading
 
-Result<void> PartialCodec::check_layout(std::uint32_t stored) const {
-    if (stored == layout_) return {};
-    return corrupt("stored layout " + in_hex(stored) + " is not layout " + in_hex(layout_) + " of view " +
-                   plan_.id());
+Result<void> check_layout(std::uint32_t stored, std::uint32_t expected, const ViewPlan& plan) {
+    if (stored == expected) return {};
+    return corrupt("stored layout " + in_hex(stored) + " is not layout " + in_hex(expected) + " of view " +
+                   plan.id());
 }
 
 Result<void> PartialCodec::decode_head(std::string_view bytes, Head& out) {
-    const auto stamp = decode_stamp(bytes);
-    if (!stamp) return stamp.error();
-    out.stamp = *stamp;
-    bytes.remove_prefix(kStampBytes);
-    if (!is_protobuf(bytes)) return corrupt("stored head: unknown encoding");
-    WireReader in(bytes.substr(1));
-    if (auto same = check_layout(in.next(head_tag::kLayout) ? in.fixed<std::uint32_t>() : 0); !same)
-        return same;
+    if (auto indexed = index_head(bytes, plan_, layout_, index_); !indexed) return indexed;
+    return decode_head(index_, out);
+}
 
-    const std::uint64_t partition = in.next(head_tag::kPartition) ? in.varint() : 0;
-    const std::int64_t newest = in.next(head_tag::kNewest) ? in.sint() : 0;
-    if (partition > std::numeric_limits<std::int32_t>::max())
-        return corrupt("stored head: partition out of range");
-    if (newest < -kFarthestTime || newest > kFarthestTime) return corrupt("stored head: time out of range");
-    out.partition = PartitionId{static_cast<std::int32_t>(partition)};
-    out.newest = from_unix_ms(newest);
-    out.resolutions.resize(plan_.resolutions().size());
+Result<void> PartialCodec::decode_head(const HeadIndex& index, Head& out) {
+    out.stamp = index.stamp;
+    out.partition = index.partition;
+    out.newest = index.newest;
+    out.resolutions.resize(index.resolutions.size());
     for (std::size_t r = 0; r < out.resolutions.size(); ++r) {
-        if (!in.next(head_tag::kResolution) || !decode_resolution(in.bytes(), out, r, out.resolutions[r]))
-            return corrupt("stored head: tiles of hop " +
-                           std::to_string(plan_.resolutions()[r].hop.count() / 1000) + " s do not decode");
+        const Resolution& resolution = plan_.resolutions()[r];
+        if (!decode_resolution(index.resolutions[r], resolution, index.base(), out.resolutions[r]))
+            return undecodable(resolution);
     }
-    if (!in.done()) return corrupt("stored head: bytes after its end");
     return {};
 }
 
-bool PartialCodec::decode_resolution(std::string_view bytes, const Head& head, std::size_t index,
-                                     ResolutionHead& out) {
-    const Resolution& resolution = plan_.resolutions()[index];
-    const TileNumber newest = tile_of(head.newest, resolution.hop);
-    const ColumnBase base{head.newest, head.stamp.offset, head.partition};
-    WireReader in(bytes);
-    const std::string_view numbers = in.next(resolution_tag::kTiles) ? in.bytes() : std::string_view{};
-    const auto first_of = [&](TileNumber distance) { return newest - distance; };
-    if (!take_tile_numbers(numbers, first_of, newest, out.tiles)) return false;
-    if (!decode_columns(resolution_tag::kColumn, resolution, base, out.tiles, in)) return false;
-
+bool PartialCodec::decode_resolution(const HeadIndex::Resolution& index, const Resolution& resolution,
+                                     const ColumnBase& base, ResolutionHead& out) {
+    out.tiles.resize(index.tiles.size());
+    for (std::size_t i = 0; i < index.tiles.size(); ++i) out.tiles[i].number = index.tiles[i];
+    if (!decode_tiles(index.columns, resolution, base, out.tiles)) return false;
     out.stored_to = kNoTile;
-    out.sealed_to = kNoTile;
-    out.merged.resize(in.next(resolution_tag::kSealed) ? resolution.windows.size() : 0);
-    if (out.merged.empty()) return in.done();
-    if (!take_tile(in, newest, out.sealed_to)) return false;
+    out.sealed_to = index.sealed_to;
+    out.merged.resize(index.sealed_to == kNoTile ? 0 : index.windows.size());
     for (std::size_t w = 0; w < out.merged.size(); ++w) {
-        if (!in.next(resolution_tag::kWindow)) return false;
-        if (!decode_merged(in.bytes(), resolution, resolution.windows[w], newest, base, out.merged[w]))
-            return false;
+        const auto& accumulators = resolution.windows[w].accumulators;
+        const std::vector<std::string_view>& columns = index.windows[w].columns;
+        Merged& merged = out.merged[w];
+        static_cast<MergedSpan&>(merged) = index.windows[w].span;
+        merged.states.resize(columns.size());
+        to_.assign(1, &merged.states);
+        for (std::size_t i = 0; i < columns.size(); ++i)
+            if (!decode_column(resolution.accumulators[accumulators[i]].kind, columns[i], to_, i, base))
+                return false;
     }
-    return in.done();
+    return true;
 }
 
-bool PartialCodec::decode_columns(std::uint8_t tag, const Resolution& resolution, const ColumnBase& base,
-                                  std::vector<Tile>& tiles, WireReader& in) {
-    if (tiles.empty()) return true;
+bool PartialCodec::decode_tiles(std::span<const std::string_view> columns, const Resolution& resolution,
+                                const ColumnBase& base, std::vector<Tile>& tiles) {
     to_.clear();
     for (Tile& tile : tiles) {
         tile.states.resize(resolution.accumulators.size());
         to_.push_back(&tile.states);
     }
-    for (std::size_t a = 0; a < resolution.accumulators.size(); ++a) {
-        if (!in.next(tag) || !decode_column(resolution.accumulators[a].kind, in.bytes(), to_, a, base))
-            return false;
-    }
+    for (std::size_t a = 0; a < columns.size(); ++a)
+        if (!decode_column(resolution.accumulators[a].kind, columns[a], to_, a, base)) return false;
     return true;
-}
-
-bool PartialCodec::decode_merged(std::string_view bytes, const Resolution& resolution, const WindowPlan& window,
-                                 TileNumber newest, const ColumnBase& base, Merged& out) {
-    WireReader in(bytes);
-    out.complete_from = kNoTile;
-    if (in.next(merged_tag::kComplete) && !take_tile(in, newest, out.complete_from)) return false;
-    if (!take_merged_tiles(in, newest, out)) return false;
-    out.states.resize(out.tiles > 0 ? window.accumulators.size() : 0);
-    to_.assign(1, &out.states);
-    for (std::size_t i = 0; i < out.states.size(); ++i) {
-        const AccumulatorKind kind = resolution.accumulators[window.accumulators[i]].kind;
-        if (!in.next(merged_tag::kColumn) || !decode_column(kind, in.bytes(), to_, i, base)) return false;
-    }
-    return in.done();
 }
 
 Result<void> PartialCodec::decode_chunk(std::size_t resolution, TileNumber chunk, PartitionId partition,
@@ -349,8 +239,8 @@ Result<void> PartialCodec::decode_chunk(std::size_t resolution, TileNumber chunk
     const Resolution& plan = plan_.resolutions()[resolution];
     if (!is_protobuf(bytes)) return corrupt("stored chunk: unknown encoding");
     WireReader in(bytes.substr(1));
-    if (auto same = check_layout(in.next(chunk_tag::kLayout) ? in.fixed<std::uint32_t>() : 0); !same)
-        return same;
+    const std::uint32_t stored_layout = in.next(chunk_tag::kLayout) ? in.fixed<std::uint32_t>() : 0;
+    if (auto same = check_layout(stored_layout, layout_, plan_); !same) return same;
     const Duration farthest{kFarthestTime};
     if (chunk < chunk_of(tile_of(Timestamp{-farthest}, plan.hop)) ||
         chunk > chunk_of(tile_of(Timestamp{farthest}, plan.hop)))
@@ -361,9 +251,16 @@ Result<void> PartialCodec::decode_chunk(std::size_t resolution, TileNumber chunk
     const ColumnBase base{from_unix_ms(start * plan.hop.count()), Offset{0}, partition};
     const auto first_of = [&](TileNumber distance) { return start + distance; };
     const std::string_view numbers = in.next(chunk_tag::kTiles) ? in.bytes() : std::string_view{};
-    if (!take_tile_numbers(numbers, first_of, start + kChunkTiles - 1, out.tiles) || out.tiles.empty())
+    std::size_t tiles = 0;
+    const auto take = [&](TileNumber number) {
+        if (tiles == out.tiles.size()) out.tiles.emplace_back();
+        out.tiles[tiles++].number = number;
+    };
+    if (!take_tile_numbers(numbers, first_of, start + kChunkTiles - 1, take) || tiles == 0)
         return corrupt("stored chunk: bad tile numbers");
-    if (!decode_columns(chunk_tag::kColumn, plan, base, out.tiles, in) || !in.done())
+    out.tiles.resize(tiles);
+    if (!take_columns(chunk_tag::kColumn, plan.accumulators.size(), in, columns_) || !in.done() ||
+        !decode_tiles(columns_, plan, base, out.tiles))
         return corrupt("stored chunk: columns do not decode");
     return {};
 }

@@ -8,22 +8,16 @@
 #include <vector>
 
 #include "io/stored/column_format.hpp"
+#include "io/stored/head_index.hpp"
+#include "io/stored/partial_format.hpp"
 #include "model/partial.hpp"
 #include "model/result.hpp"
 
 namespace freshet {
 
-// The byte before a payload.
-enum class PayloadEncoding : std::uint8_t { protobuf = 1, msgpack = 2, json = 3 };  // 2 and 3 are reserved
-
-constexpr std::size_t kStampBytes = 12;
-
 // Plans with equal fingerprints store the same accumulators and windows in the same order. Names of features,
 // the order of a source's fields and freshness are not part of it.
 std::uint32_t layout_fingerprint(const Source& source, const ViewPlan& plan);
-
-// The stamp in front of a stored head.
-Result<Stamp> decode_stamp(std::string_view bytes);
 
 // Reuses its memory from call to call; one per thread and view. `plan` outlives it.
 class PartialCodec {
@@ -39,6 +33,7 @@ public:
 
     // Both reuse the memory of `out`, and leave anything in it when they fail.
     Result<void> decode_head(std::string_view bytes, Head& out);
+    Result<void> decode_head(const HeadIndex& index, Head& out);
     // `partition` as the name of the field tells; where it comes from a head, the head's.
     Result<void> decode_chunk(std::size_t resolution, TileNumber chunk, PartitionId partition,
                               std::string_view bytes, Chunk& out);
@@ -49,17 +44,17 @@ private:
     void encode_resolution(const HeadView& head, std::size_t index, WireWriter& out);
     void encode_merged(const Resolution& resolution, const WindowPlan& window, const Merged& merged,
                        TileNumber newest, const ColumnBase& base, WireWriter& out);
-    bool decode_columns(std::uint8_t tag, const Resolution& resolution, const ColumnBase& base,
-                        std::vector<Tile>& tiles, WireReader& in);
-    bool decode_resolution(std::string_view bytes, const Head& head, std::size_t index, ResolutionHead& out);
-    bool decode_merged(std::string_view bytes, const Resolution& resolution, const WindowPlan& window,
-                       TileNumber newest, const ColumnBase& base, Merged& out);
-    Result<void> check_layout(std::uint32_t stored) const;
+    bool decode_resolution(const HeadIndex::Resolution& index, const Resolution& resolution,
+                           const ColumnBase& base, ResolutionHead& out);
+    bool decode_tiles(std::span<const std::string_view> columns, const Resolution& resolution,
+                      const ColumnBase& base, std::vector<Tile>& tiles);
 
     const ViewPlan& plan_;
     std::uint32_t layout_;
     std::vector<const States*> from_;
     std::vector<States*> to_;
+    std::vector<std::string_view> columns_;
+    HeadIndex index_;
 };
 
 }  // namespace freshet

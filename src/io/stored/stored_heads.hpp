@@ -1,0 +1,67 @@
+// Features straight from the stored heads of one entity: only the columns that are asked for are decoded, and
+// tiles become one state without being made. For what a head does not serve there is FeatureReader.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "io/stored/column_decoder.hpp"
+#include "io/stored/head_index.hpp"
+#include "model/partial.hpp"
+
+namespace freshet {
+
+// Reuses its memory from entity to entity; one per thread and view. `plan` outlives it.
+class StoredHeads {
+public:
+    StoredHeads(const ViewPlan& plan, std::uint32_t layout);
+
+    // The next entity.
+    void clear() { count_ = 0; }
+    // `bytes` must stay as they are until clear(). A head that fails is not added.
+    Result<void> add(std::string_view bytes);
+    std::size_t size() const { return count_; }
+    const HeadIndex& operator[](std::size_t i) const { return heads_[i]; }
+
+    // As FeatureReader::serves.
+    bool serves(Timestamp t, std::span<const std::size_t> features) const;
+
+    // Requires serves(). Equal to what FeatureReader answers from the decoded heads. The answer is valid until
+    // the next call.
+    Result<const FeatureAnswer*> read(Timestamp t, std::span<const std::size_t> features);
+    // After a failed read(): which head it was.
+    std::size_t corrupt() const { return corrupt_; }
+
+private:
+    // What the features of one window share.
+    struct Window {
+        std::size_t resolution;
+        std::size_t window;
+        std::size_t first_fold;  // into folds_, up to the next window's
+    };
+    struct WantedFold {
+        Fold fold;
+        std::size_t accumulator;  // index into Resolution::accumulators
+        bool wanted = false;
+    };
+
+    bool serves_window(const HeadIndex& head, std::size_t resolution, std::size_t window, Timestamp t) const;
+    bool present(Timestamp t) const;
+    void want(std::span<const std::size_t> features);
+    bool fold_window(const HeadIndex& head, const Window& window, std::size_t end, Timestamp t);
+    void select_tiles(const HeadIndex::Resolution& head, const MergedSpan* merged, TileRange range);
+
+    const ViewPlan& plan_;
+    std::uint32_t layout_;
+    std::vector<HeadIndex> heads_;
+    std::size_t count_ = 0;
+    std::size_t corrupt_ = 0;
+    std::vector<Window> windows_;
+    std::vector<WantedFold> folds_;
+    std::vector<std::size_t> fold_of_;  // by feature
+    std::vector<char> selected_;
+    FeatureAnswer answer_;
+};
+
+}  // namespace freshet
