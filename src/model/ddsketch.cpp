@@ -85,6 +85,70 @@ constexpr std::int64_t unzigzag(std::uint64_t value) {
 
 Error corrupt(const char* what) { return {Errc::corrupt, std::string("ddsketch: ") + what}; }
 
+std::uint64_t rank_of(double q, std::uint64_t count) {
+    return std::min(count - 1, static_cast<std::uint64_t>(q * static_cast<double>(count - 1)));
+}
+
+// As stored: distance is 0 without a gap.
+struct Bucket {
+    std::uint64_t count;
+    std::uint64_t distance;
+    bool gap;
+};
+
+bool take_bucket(const char*& at, const char* end, Bucket& out) {
+    const std::uint64_t tagged = take_varint(at, end);
+    out.count = tagged >> 1;
+    out.gap = tagged & 1;
+    out.distance = out.gap ? take_varint(at, end) : 0;
+    return out.count > 0 && out.count <= DDSketch::kMaxBucketCount && out.distance <= 4 * kZeroKey;
+}
+
+// The common case, in which nothing depends on whether there is a gap: no branch could foretell it.
+bool take_small_bucket(const char*& at, const char* end, Bucket& out) {
+    if (end - at < 2) return false;
+    const auto tagged = static_cast<unsigned char>(at[0]);
+    const unsigned gap = tagged & 1;
+    const unsigned distance = static_cast<unsigned char>(at[1]) & (0U - gap);
+    if (((tagged | distance) & 0x80) != 0 || tagged < 2) return false;
+    out.count = tagged >> 1;
+    out.distance = distance;
+    out.gap = gap != 0;
+    at += 1 + gap;
+    return true;
+}
+
+// Hands key and count of each bucket of a stored sketch to `bucket`, also before it is refused.
+Result<void> read_buckets(std::string_view bytes, const auto& bucket) {
+    if (bytes.empty() || bytes.front() != kVersion) return corrupt("unknown version");
+    const char* at = bytes.data() + 1;
+    const char* const end = bytes.data() + bytes.size();
+    const std::uint64_t buckets = take_varint(at, end);
+    if (buckets > kMostBuckets || buckets > static_cast<std::size_t>(end - at))
+        return corrupt("bad number of buckets");
+    std::int64_t key = kZeroKey;
+    std::int64_t first = 0, last_negative = 0, first_positive = 0;
+    for (std::uint64_t i = 0; i < buckets; ++i) {
+        Bucket next;
+        if (!take_small_bucket(at, end, next) && !take_bucket(at, end, next)) return corrupt("bad bucket");
+        if (i == 0) {
+            if (!next.gap) return corrupt("bad distance");
+            first = key += unzigzag(next.distance);
+        } else {
+            key += static_cast<std::int64_t>(next.distance + next.gap) + 1;
+        }
+        if (key < kZeroKey - kTopLevel || key > kZeroKey + kTopLevel) return corrupt("bucket out of range");
+        if (key < kZeroKey) last_negative = key;
+        if (key > kZeroKey && first_positive == 0) first_positive = key;
+        bucket(static_cast<std::uint32_t>(key), next.count);
+    }
+    if (at != end) return corrupt("bytes after the last bucket");
+    if ((last_negative > 0 && last_negative - first > kSpan) ||
+        (first_positive > 0 && key - first_positive > kSpan))
+        return corrupt("more buckets than a sign may keep");
+    return {};
+}
+
 }  // namespace
 
 void DDSketch::add(double x) {
@@ -173,8 +237,7 @@ void DDSketch::fold(std::uint32_t from, std::uint32_t to, std::uint32_t into) {
 
 std::optional<double> DDSketch::quantile(double q) const {
     if (empty() || !(q >= 0 && q <= 1)) return std::nullopt;
-    const std::uint64_t last = count() - 1;
-    const std::uint64_t rank = std::min(last, static_cast<std::uint64_t>(q * static_cast<double>(last)));
+    const std::uint64_t rank = rank_of(q, count());
     std::uint64_t below = 0;
     for (const std::uint64_t word : words_) {
         below += count_of(word);
@@ -203,47 +266,57 @@ void DDSketch::append_to(std::string& out) const {
 
 Result<DDSketch> DDSketch::parse(std::string_view bytes) {
     DDSketch sketch;
-    if (auto assigned = sketch.assign(bytes); !assigned) return assigned.error();
+    const auto taken = read_buckets(
+        bytes, [&](std::uint32_t key, std::uint64_t count) { sketch.words_.push_back(word_of(key, count)); });
+    if (!taken) return taken.error();
     return sketch;
 }
 
-Result<void> DDSketch::assign(std::string_view bytes) {
-    if (bytes.empty() || bytes.front() != kVersion) return corrupt("unknown version");
-    const char* at = bytes.data() + 1;
-    const char* const end = bytes.data() + bytes.size();
-    const std::uint64_t buckets = take_varint(at, end);
-    if (buckets > kMostBuckets || buckets > static_cast<std::size_t>(end - at))
-        return corrupt("bad number of buckets");
-    words_.resize(buckets);
-    std::int64_t key = kZeroKey;
-    for (std::uint64_t i = 0; i < buckets; ++i) {
-        const std::uint64_t tagged = take_varint(at, end);
-        if (tagged >> 1 == 0 || tagged >> 1 > kMaxBucketCount) return corrupt("bad count");
-        const bool gap = tagged & 1;
-        const std::uint64_t stored = gap ? take_varint(at, end) : 0;
-        if (stored > 4 * kZeroKey || (i == 0 && !gap)) return corrupt("bad distance");
-        if (i == 0) {
-            key += unzigzag(stored);
-        } else {
-            key += gap ? static_cast<std::int64_t>(stored) + 2 : 1;
-        }
-        if (key < kZeroKey - kTopLevel || key > kZeroKey + kTopLevel) return corrupt("bucket out of range");
-        words_[i] = word_of(static_cast<std::uint32_t>(key), tagged >> 1);
-    }
-    if (at != end) return corrupt("bytes after the last bucket");
-    if (!within_limits()) return corrupt("more buckets than a sign may keep");
-    return {};
-}
-
-// Whether collapse() would change nothing.
-bool DDSketch::within_limits() const {
-    if (empty() || key_of(words_.back()) - key_of(words_.front()) <= kSpan) return true;
-    const auto zero = std::lower_bound(words_.begin(), words_.end(), word_of(kZeroKey, 0));
-    const auto positive = std::lower_bound(zero, words_.end(), word_of(kZeroKey + 1, 0));
-    return (zero == words_.begin() || key_of(zero[-1]) - key_of(words_.front()) <= kSpan) &&
-           (positive == words_.end() || key_of(words_.back()) - key_of(*positive) <= kSpan);
-}
-
 std::size_t DDSketch::memory_bytes() const { return sizeof(*this) + words_.capacity() * sizeof(std::uint64_t); }
+
+void DDSketchUnion::clear() {
+    if (count_ > 0) std::fill(counts_.begin() + (lowest_ - base_), counts_.begin() + (highest_ - base_ + 1), 0);
+    count_ = 0;
+}
+
+Result<void> DDSketchUnion::add(std::string_view bytes) {
+    std::uint64_t added = 0;
+    std::uint32_t first = 0, last = 0;
+    const auto read = read_buckets(bytes, [&](std::uint32_t key, std::uint64_t n) {
+        if (key - base_ >= counts_.size()) make_room(key);  // also where key < base_
+        counts_[key - base_] += n;
+        if (added == 0) first = key;
+        last = key;
+        added += n;
+    });
+    if (added > 0) {
+        lowest_ = count_ == 0 ? first : std::min(lowest_, first);
+        highest_ = count_ == 0 ? last : std::max(highest_, last);
+        count_ += added;
+    }
+    return read;
+}
+
+void DDSketchUnion::make_room(std::uint32_t key) {
+    constexpr std::uint32_t kMargin = 64;
+    const auto end = base_ + static_cast<std::uint32_t>(counts_.size());
+    const std::uint32_t new_base = counts_.empty() ? key - kMargin : std::min(base_, key - kMargin);
+    const std::uint32_t new_end = std::max(end, key + kMargin);
+    std::vector<std::uint64_t> counts(new_end - new_base);
+    if (!counts_.empty()) std::copy(counts_.begin(), counts_.end(), counts.begin() + (base_ - new_base));
+    counts_ = std::move(counts);
+    base_ = new_base;
+}
+
+std::optional<double> DDSketchUnion::quantile(double q) const {
+    if (count_ == 0 || !(q >= 0 && q <= 1)) return std::nullopt;
+    const std::uint64_t above = count_ - rank_of(q, count_);  // elements from the wanted one to the largest
+    std::uint32_t key = highest_;
+    for (std::uint64_t seen = counts_[key - base_]; seen < above;) seen += counts_[--key - base_];
+    // Where the merge would have collapsed buckets.
+    if (key > kZeroKey) key = std::max(key, highest_ - kSpan);
+    if (key < kZeroKey) key = std::min(key, lowest_ + kSpan);
+    return value_of(key);
+}
 
 }  // namespace freshet

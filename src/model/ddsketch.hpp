@@ -39,7 +39,6 @@ public:
     // The number of values added. Linear in the number of buckets in use.
     std::uint64_t count() const;
     bool empty() const { return words_.empty(); }
-    std::size_t buckets() const { return words_.size(); }  // in use
 
     // Appends the stored form; equal sketches have equal bytes: a version byte (1), the number of buckets in
     // use, then each bucket in ascending order of value as its count * 2 + gap, followed by its distance when
@@ -49,8 +48,6 @@ public:
 
     // Accepts exactly what append_to writes, to the last byte; anything else is Errc::corrupt.
     static Result<DDSketch> parse(std::string_view bytes);
-    // The same into this sketch, whose memory is used again; holds anything when it fails.
-    Result<void> assign(std::string_view bytes);
 
     // Bytes held: the object itself and its heap.
     std::size_t memory_bytes() const;
@@ -61,11 +58,30 @@ private:
     std::size_t position(std::uint32_t key) const;
     void fold(std::uint32_t from, std::uint32_t to, std::uint32_t into);
     void collapse();
-    bool within_limits() const;
 
     // One word a bucket in use: the key in the high 17 bits, the count (never 0) in the low 47. Ascending by
     // key, keys unique, and keys ascend with value: negatives, zero, positives.
     std::vector<std::uint64_t> words_;
+};
+
+// What DDSketch::quantile answers for the merge of stored sketches, without merging them: look-ups need no
+// more. Reuses its memory; not for buckets near DDSketch::kMaxBucketCount.
+class DDSketchUnion {
+public:
+    void clear();
+    // Refuses what DDSketch::parse refuses; then clear() must follow.
+    Result<void> add(std::string_view bytes);
+    std::optional<double> quantile(double q) const;
+
+private:
+    void make_room(std::uint32_t key);
+
+    // counts_[i] values lie in the bucket of key base_ + i; other than zero only from lowest_ to highest_.
+    std::vector<std::uint64_t> counts_;
+    std::uint32_t base_ = 0;
+    std::uint32_t lowest_ = 0;
+    std::uint32_t highest_ = 0;
+    std::uint64_t count_ = 0;
 };
 
 }  // namespace freshet

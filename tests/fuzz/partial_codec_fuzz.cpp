@@ -55,7 +55,7 @@ struct Target {
         for (std::size_t f = 0; f < all.size(); ++f) all[f] = f;
         straight.clear();
         const bool indexed = static_cast<bool>(straight.add(bytes));
-        if (indexed && straight.serves(straight[0].newest, all)) (void)straight.read(straight[0].newest, all);
+        if (indexed && straight.serves(straight[0].newest, all)) (void)straight.read(all);
         if (!codec.decode_head(bytes, head)) return;
         const Head* one[] = {&head};
         if (reader.serves(one, head.newest, all)) (void)reader.read(one, head.newest, all);

@@ -117,7 +117,7 @@ private:
     void use_head(const std::string& bytes) {
         heads_.clear();
         if (heads_.add(bytes) && heads_.serves(heads_[0].newest, all_)) {
-            const auto answer = heads_.read(heads_[0].newest, all_);
+            const auto answer = heads_.read(all_);
             if (!answer) REQUIRE(answer.error().code == Errc::corrupt);
         }
         const auto decoded = codec_.decode_head(bytes, head_);

@@ -10,6 +10,7 @@
 #include <vector>
 
 using freshet::DDSketch;
+using freshet::DDSketchUnion;
 using freshet::Errc;
 
 namespace {
@@ -162,6 +163,24 @@ TEST_CASE("neither order nor grouping changes a DDSketch, even where buckets col
             REQUIRE(sketch_of(sorted) == whole);
         }
     }
+}
+
+TEST_CASE("a union of stored DDSketches answers what their merge answers, even where buckets collapse") {
+    Random random(6);
+    DDSketchUnion together;
+    for (const auto& next : {lognormal, normal, integer, mixed, extreme}) {
+        for (const std::size_t n : {0, 1, 4, 30, 3000}) {
+            const Values values = draw(n, n, next);
+            const DDSketch whole = sketch_of(values);
+            std::vector<DDSketch> parts(1 + random() % 9);
+            for (const double x : values) parts[random() % parts.size()].add(x);
+            together.clear();
+            for (const DDSketch& part : parts) REQUIRE(together.add(bytes_of(part)));
+            for (const double q : {0.0, 0.01, 0.5, 0.95, 1.0, -0.1, 1.1})
+                CHECK(together.quantile(q) == whole.quantile(q));
+        }
+    }
+    CHECK(!together.add("\x02"));
 }
 
 TEST_CASE("merging a DDSketch with an empty one changes nothing, with itself doubles every count") {

@@ -77,13 +77,13 @@ Result<void> RowReader::unfold_with(std::span<const RedisAnswer> sealed) {
     return {};
 }
 
-bool RowReader::serves(const LookupQuery& query, Timestamp t) const {
+bool RowReader::serves(const LookupQuery& query, Timestamp t) {
     return has_tiles_ ? reader_.serves(heads_, t, query.features) : stored_.serves(t, query.features);
 }
 
 Result<const FeatureAnswer*> RowReader::read(const LookupQuery& query, Timestamp t) {
     if (has_tiles_) return &reader_.read(heads_, t, query.features);
-    auto answer = stored_.read(t, query.features);
+    auto answer = stored_.read(query.features);
     if (!answer) corrupt_ = stored_.corrupt();
     return answer;
 }

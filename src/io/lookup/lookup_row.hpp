@@ -44,8 +44,8 @@ public:
     std::size_t corrupt() const { return corrupt_; }
 
     // Whether what is loaded answers `query` at `t`.
-    bool serves(const LookupQuery& query, Timestamp t) const;
-    // Requires serves() when moment.at is known. Nothing is written when it fails.
+    bool serves(const LookupQuery& query, Timestamp t);
+    // Requires that serves() said yes just before, when moment.at is known. Nothing is written when it fails.
     Result<void> write(const LookupQuery& query, const ReadMoment& moment, RespWriter& out);
 
     // After load_tiles().

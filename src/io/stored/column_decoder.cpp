@@ -101,18 +101,16 @@ public:
         for (const char selected : selected_) {
             if (!set(row)) return false;
             if (!selected) continue;
-            const bool first = !std::exchange(fold_.any_, true);
-            if (first || is_larger(row, sum)) std::swap(row, sum);
-            if (!first) merge_states(fold_.kind_, sum, row);
+            if (std::exchange(fold_.any_, true)) {
+                merge_states(fold_.kind_, sum, row);
+            } else {
+                std::swap(row, sum);
+            }
         }
         return true;
     }
 
 private:
-    // Merging a small sketch into a large one is the cheaper way round.
-    static bool is_larger(const Sketch& a, const Sketch& b) { return a && b && a->buckets() > b->buckets(); }
-    static bool is_larger(const auto&, const auto&) { return false; }
-
     std::span<const char> selected_;
     Fold& fold_;
 };
@@ -259,10 +257,23 @@ bool decode_quantiles(ColumnReader<Rows>& r) {
             s.reset();
             return true;
         }
+        auto sketch = DDSketch::parse(bytes);
+        if (!sketch) return false;
         if (!s) s = std::make_unique<DDSketch>();
-        return static_cast<bool>(s->assign(bytes));
+        *s = *std::move(sketch);
+        return true;
     });
     return parsed && r.done();
+}
+
+bool fold_quantiles(ColumnReader<FoldedRows> r, std::span<const char> selected, DDSketchUnion& sketches) {
+    if (r.empty()) return true;
+    for (const char is_selected : selected) {
+        std::string_view bytes;
+        if (!r.next_blob(bytes)) return false;
+        if (is_selected && !bytes.empty() && !sketches.add(bytes)) return false;
+    }
+    return r.done();
 }
 
 template <class Rows>
@@ -300,8 +311,24 @@ bool decode_column(AccumulatorKind kind, std::string_view bytes, std::span<State
     return decode(kind, ColumnReader(bytes, SeparateRows(rows, column)), base);
 }
 
-bool fold_column(std::string_view bytes, std::span<const char> selected, const ColumnBase& base, Fold& into) {
-    return decode(into.kind(), ColumnReader(bytes, FoldedRows(selected, into)), base);
+Fold::Fold(AccumulatorKind kind)
+    : kind_(kind), empty_(make_state(kind)), sum_(make_state(kind)), row_(make_state(kind)) {}
+
+void Fold::restart() {
+    any_ = false;
+    sketches_.clear();
+}
+
+bool Fold::add(std::string_view column, std::span<const char> selected, const ColumnBase& base) {
+    if (kind_ == AccumulatorKind::quantile)
+        return fold_quantiles(ColumnReader(column, FoldedRows(selected, *this)), selected, sketches_);
+    return decode(kind_, ColumnReader(column, FoldedRows(selected, *this)), base);
+}
+
+FeatureValue Fold::finish(Function function, double q) {
+    if (kind_ != AccumulatorKind::quantile) return freshet::finish(function, q, any_ ? sum_ : empty_);
+    const auto value = sketches_.quantile(q);
+    return value ? FeatureValue{*value} : FeatureValue{};
 }
 
 }  // namespace freshet

@@ -16,12 +16,13 @@ bool decode_column(AccumulatorKind kind, std::string_view bytes, std::span<State
 // The merge of selected rows of one or several columns of one kind. Its memory is used again after restart().
 class Fold {
 public:
-    explicit Fold(AccumulatorKind kind)
-        : kind_(kind), empty_(make_state(kind)), sum_(make_state(kind)), row_(make_state(kind)) {}
+    explicit Fold(AccumulatorKind kind);
 
-    AccumulatorKind kind() const { return kind_; }
-    void restart() { any_ = false; }
-    const AccumulatorState& state() const { return any_ ? sum_ : empty_; }
+    void restart();
+    // Adds the rows i with selected[i]; false as decode_column.
+    bool add(std::string_view column, std::span<const char> selected, const ColumnBase& base);
+    // As freshet::finish of the merged state.
+    FeatureValue finish(Function function, double q);
 
 private:
     friend class FoldedRows;
@@ -31,9 +32,7 @@ private:
     AccumulatorState sum_;  // meaningful with any_
     AccumulatorState row_;
     bool any_ = false;
+    DDSketchUnion sketches_;  // instead, where the kind is quantile
 };
-
-// Adds the rows i with selected[i] to `into`; otherwise as decode_column.
-bool fold_column(std::string_view bytes, std::span<const char> selected, const ColumnBase& base, Fold& into);
 
 }  // namespace freshet

@@ -19,14 +19,15 @@ StoredHeads::StoredHeads(const ViewPlan& plan, std::uint32_t layout) : plan_(pla
     for (std::size_t r = 0; r < plan.resolutions().size(); ++r) {
         const Resolution& resolution = plan.resolutions()[r];
         for (std::size_t w = 0; w < resolution.windows.size(); ++w) {
-            windows_.push_back({r, w, folds_.size()});
+            if (r == plan.presence_resolution() && w == plan.presence_window()) presence_ = windows_.size();
+            Window& window = windows_.emplace_back(Window{r, w, {}});
             for (const std::size_t a : resolution.windows[w].accumulators) {
                 for (std::size_t f = 0; f < plan.features().size(); ++f) {
                     const FeaturePlan& feature = plan.features()[f];
                     if (feature.resolution == r && feature.window == w && feature.accumulator == a)
-                        fold_of_[f] = folds_.size();
+                        fold_of_[f] = {windows_.size() - 1, window.folds.size()};
                 }
-                folds_.push_back({Fold(resolution.accumulators[a].kind), a});
+                window.folds.push_back({Fold(resolution.accumulators[a].kind), a});
             }
         }
     }
@@ -39,44 +40,44 @@ Result<void> StoredHeads::add(std::string_view bytes) {
     return {};
 }
 
-bool StoredHeads::serves_window(const HeadIndex& head, std::size_t resolution, std::size_t window,
-                                Timestamp t) const {
-    const HeadIndex::Resolution& r = head.resolutions[resolution];
-    const MergedSpan* merged = span_of(r, window);
-    return !merged || merged->serves(tiles_at(plan_.resolutions()[resolution], window, t), r.sealed_to);
+void StoredHeads::want(Timestamp t, std::span<const std::size_t> features) {
+    for (Window& window : windows_) {
+        window.wanted = false;
+        window.range = tiles_at(plan_.resolutions()[window.resolution], window.window, t);
+        for (WindowFold& fold : window.folds) fold.wanted = false;
+    }
+    for (const std::size_t f : features) {
+        Window& window = windows_[fold_of_[f].window];
+        WindowFold& fold = window.folds[fold_of_[f].fold];
+        window.wanted = fold.wanted = true;
+        fold.fold.restart();
+    }
 }
 
-bool StoredHeads::serves(Timestamp t, std::span<const std::size_t> features) const {
+bool StoredHeads::serves(Timestamp t, std::span<const std::size_t> features) {
+    want(t, features);
     for (std::size_t i = 0; i < count_; ++i) {
-        if (!serves_window(heads_[i], plan_.presence_resolution(), plan_.presence_window(), t)) return false;
-        for (const std::size_t f : features) {
-            const FeaturePlan& feature = plan_.features()[f];
-            if (!serves_window(heads_[i], feature.resolution, feature.window, t)) return false;
+        for (std::size_t w = 0; w < windows_.size(); ++w) {
+            const Window& window = windows_[w];
+            if (!window.wanted && w != presence_) continue;
+            const HeadIndex::Resolution& r = heads_[i].resolutions[window.resolution];
+            const MergedSpan* merged = span_of(r, window.window);
+            if (merged && !merged->serves(window.range, r.sealed_to)) return false;
         }
     }
     return true;
 }
 
-bool StoredHeads::present(Timestamp t) const {
-    const TileRange range =
-        tiles_at(plan_.resolutions()[plan_.presence_resolution()], plan_.presence_window(), t);
+bool StoredHeads::present() const {
+    const Window& window = windows_[presence_];
     for (std::size_t i = 0; i < count_; ++i) {
-        const HeadIndex::Resolution& r = heads_[i].resolutions[plan_.presence_resolution()];
-        const MergedSpan* merged = span_of(r, plan_.presence_window());
+        const HeadIndex::Resolution& r = heads_[i].resolutions[window.resolution];
+        const MergedSpan* merged = span_of(r, window.window);
         if (merged && merged->tiles > 0) return true;
-        if (std::any_of(r.tiles.begin(), r.tiles.end(), [&](TileNumber n) { return range.contains(n); }))
-            return true;
+        for (const TileNumber tile : r.tiles)
+            if (window.range.contains(tile)) return true;
     }
     return false;
-}
-
-void StoredHeads::want(std::span<const std::size_t> features) {
-    for (WantedFold& fold : folds_) fold.wanted = false;
-    for (const std::size_t f : features) {
-        WantedFold& fold = folds_[fold_of_[f]];
-        fold.wanted = true;
-        fold.fold.restart();
-    }
 }
 
 void StoredHeads::select_tiles(const HeadIndex::Resolution& head, const MergedSpan* merged, TileRange range) {
@@ -87,45 +88,41 @@ void StoredHeads::select_tiles(const HeadIndex::Resolution& head, const MergedSp
     }
 }
 
-bool StoredHeads::fold_window(const HeadIndex& head, const Window& window, std::size_t end, Timestamp t) {
+bool StoredHeads::fold(const HeadIndex& head, Window& window) {
     const HeadIndex::Resolution& r = head.resolutions[window.resolution];
     const MergedSpan* merged = span_of(r, window.window);
-    select_tiles(r, merged, tiles_at(plan_.resolutions()[window.resolution], window.window, t));
-    for (std::size_t f = window.first_fold; f < end; ++f) {
-        WantedFold& wanted = folds_[f];
-        if (!wanted.wanted) continue;
-        if (!r.tiles.empty() &&
-            !fold_column(r.columns[wanted.accumulator], selected_, head.base(), wanted.fold))
-            return false;
+    select_tiles(r, merged, window.range);
+    for (std::size_t f = 0; f < window.folds.size(); ++f) {
+        WindowFold& one = window.folds[f];
+        if (!one.wanted) continue;
+        if (!r.tiles.empty() && !one.fold.add(r.columns[one.accumulator], selected_, head.base())) return false;
         if (!merged || merged->tiles == 0) continue;
-        const std::string_view column = r.windows[window.window].columns[f - window.first_fold];
-        if (!fold_column(column, {&kOneRow, 1}, head.base(), wanted.fold)) return false;
+        if (!one.fold.add(r.windows[window.window].columns[f], {&kOneRow, 1}, head.base())) return false;
     }
     return true;
 }
 
-Result<const FeatureAnswer*> StoredHeads::read(Timestamp t, std::span<const std::size_t> features) {
+Result<const FeatureAnswer*> StoredHeads::read(std::span<const std::size_t> features) {
     answer_.newest = {};
     for (std::size_t i = 0; i < count_; ++i)
         answer_.newest = i == 0 ? heads_[i].newest : std::max(answer_.newest, heads_[i].newest);
-    answer_.missing = !present(t);
+    answer_.missing = !present();
     answer_.values.clear();
     if (answer_.missing) {
         answer_.values.resize(features.size());
         return &answer_;
     }
-    want(features);
     for (std::size_t i = 0; i < count_; ++i) {
-        for (std::size_t w = 0; w < windows_.size(); ++w) {
-            const std::size_t end = w + 1 < windows_.size() ? windows_[w + 1].first_fold : folds_.size();
-            if (fold_window(heads_[i], windows_[w], end, t)) continue;
+        for (Window& window : windows_) {
+            if (!window.wanted || fold(heads_[i], window)) continue;
             corrupt_ = i;
-            return undecodable(plan_.resolutions()[windows_[w].resolution]);
+            return undecodable(plan_.resolutions()[window.resolution]);
         }
     }
     for (const std::size_t f : features) {
         const FeaturePlan& feature = plan_.features()[f];
-        answer_.values.push_back(finish(feature.function, feature.q, folds_[fold_of_[f]].fold.state()));
+        Fold& fold = windows_[fold_of_[f].window].folds[fold_of_[f].fold].fold;
+        answer_.values.push_back(fold.finish(feature.function, feature.q));
     }
     return &answer_;
 }

@@ -25,31 +25,35 @@ public:
     const HeadIndex& operator[](std::size_t i) const { return heads_[i]; }
 
     // As FeatureReader::serves.
-    bool serves(Timestamp t, std::span<const std::size_t> features) const;
+    bool serves(Timestamp t, std::span<const std::size_t> features);
 
-    // Requires serves(). Equal to what FeatureReader answers from the decoded heads. The answer is valid until
-    // the next call.
-    Result<const FeatureAnswer*> read(Timestamp t, std::span<const std::size_t> features);
+    // Requires that serves() said yes to the same just before. Equal to what FeatureReader answers from the
+    // decoded heads. The answer is valid until the next call.
+    Result<const FeatureAnswer*> read(std::span<const std::size_t> features);
     // After a failed read(): which head it was.
     std::size_t corrupt() const { return corrupt_; }
 
 private:
-    // What the features of one window share.
-    struct Window {
-        std::size_t resolution;
-        std::size_t window;
-        std::size_t first_fold;  // into folds_, up to the next window's
-    };
-    struct WantedFold {
+    struct WindowFold {
         Fold fold;
         std::size_t accumulator;  // index into Resolution::accumulators
         bool wanted = false;
     };
+    struct Window {
+        std::size_t resolution;
+        std::size_t window;
+        std::vector<WindowFold> folds;  // in the order of WindowPlan::accumulators
+        TileRange range{};
+        bool wanted = false;  // some fold is
+    };
+    struct FoldOf {
+        std::size_t window;
+        std::size_t fold;
+    };
 
-    bool serves_window(const HeadIndex& head, std::size_t resolution, std::size_t window, Timestamp t) const;
-    bool present(Timestamp t) const;
-    void want(std::span<const std::size_t> features);
-    bool fold_window(const HeadIndex& head, const Window& window, std::size_t end, Timestamp t);
+    void want(Timestamp t, std::span<const std::size_t> features);
+    bool present() const;
+    bool fold(const HeadIndex& head, Window& window);
     void select_tiles(const HeadIndex::Resolution& head, const MergedSpan* merged, TileRange range);
 
     const ViewPlan& plan_;
@@ -58,8 +62,8 @@ private:
     std::size_t count_ = 0;
     std::size_t corrupt_ = 0;
     std::vector<Window> windows_;
-    std::vector<WantedFold> folds_;
-    std::vector<std::size_t> fold_of_;  // by feature
+    std::size_t presence_;         // index into windows_
+    std::vector<FoldOf> fold_of_;  // by feature
     std::vector<char> selected_;
     FeatureAnswer answer_;
 };
