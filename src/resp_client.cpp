@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -103,16 +102,16 @@ Result<void> RespClient::ask(const std::vector<std::string>& command, const Hand
     for (const std::string& argument : command) writer.bulk(argument);
     if (auto sent = send(request); !sent) return sent;
 
-    std::array<char, 16 * 1024> buffer;
     std::optional<Error> refused;
     bool answered = false;
     while (!answered) {
         if (auto ready = wait(POLLIN); !ready) return ready;
-        const ssize_t received = recv(socket_, buffer.data(), buffer.size(), 0);
+        const std::span<char> room = replies_.room();
+        const ssize_t received = recv(socket_, room.data(), room.size(), 0);
         if (received < 0 && (errno == EAGAIN || errno == EINTR)) continue;
         if (received <= 0) return failed("closed the connection");
         const auto taken =
-            replies_.take({buffer.data(), static_cast<std::size_t>(received)}, [&](const RedisAnswer& answer) {
+            replies_.received(static_cast<std::size_t>(received), [&](const RedisAnswer& answer) {
                 answered = true;
                 if (answer.is_error()) {
                     refused = Error{Errc::refused, std::string(answer.text)};

@@ -9,7 +9,6 @@ namespace freshet {
 
 namespace {
 
-constexpr std::size_t kReadBuffer = 64 * 1024;
 constexpr std::size_t kKeptBuffer = 1 << 20;
 constexpr Duration kFirstRetry{20};
 constexpr Duration kLastRetry{640};
@@ -44,8 +43,7 @@ RedisPipeline::RedisPipeline(asio::io_context& loop, const RedisConfig& config, 
       resolver_(loop),
       socket_(loop),
       retry_(loop),
-      watch_(loop),
-      in_(std::make_unique_for_overwrite<char[]>(kReadBuffer)) {}
+      watch_(loop) {}
 
 void RedisPipeline::start() {
     connect();
@@ -154,7 +152,8 @@ void RedisPipeline::send() {
 }
 
 void RedisPipeline::receive() {
-    socket_.async_read_some(asio::buffer(in_.get(), kReadBuffer),
+    const std::span<char> room = replies_.room();
+    socket_.async_read_some(asio::buffer(room.data(), room.size()),
                             [this, attempt = attempt_](const asio::error_code& error, std::size_t bytes) {
                                 if (attempt != attempt_) return;
                                 if (error) return lose(where_ + ": " + error.message(), true);
@@ -166,8 +165,8 @@ void RedisPipeline::received(std::size_t bytes) {
     heard_ = Clock::now();
     if (hooks_.woken) hooks_.woken();
     const std::uint64_t attempt = attempt_;
-    const auto taken = replies_.take(
-        {in_.get(), bytes}, [&](const RedisAnswer& answer) { return hand_out(answer) && attempt == attempt_; });
+    const auto taken = replies_.received(
+        bytes, [&](const RedisAnswer& answer) { return hand_out(answer) && attempt == attempt_; });
     if (attempt == attempt_) {
         if (!taken) {
             lose(where_ + ": " + taken.error().message, true);

@@ -110,7 +110,6 @@ private:
     std::string sending_;
     std::size_t sent_ = 0;
     bool waits_to_send_ = false;
-    std::unique_ptr<char[]> in_;
     RedisReplies replies_;
     std::deque<Expected> expected_;
     std::size_t greetings_ = 0;

@@ -1,124 +1,159 @@
 #include "io/redis/redis_replies.hpp"
 
-#include <hiredis/read.h>
-
 #include <algorithm>
+#include <charconv>
 #include <cstring>
-#include <new>
 #include <string>
+
+#include "io/redis/resp_writer.hpp"
 
 namespace freshet {
 
 namespace {
 
-constexpr std::size_t kBlock = 64 * 1024;
+constexpr std::size_t kBlock = 1024;
+constexpr std::size_t kLeastRoom = 16 * 1024;
+constexpr std::size_t kFirstBuffer = 64 * 1024;
 constexpr std::size_t kKeptBuffer = 1 << 20;
+constexpr std::int64_t kLongestString = 512 << 20;  // Redis's own limit
+constexpr std::size_t kLongestLine = 64 * 1024;
+constexpr std::int64_t kLeastElement = 3;  // bytes
+constexpr int kDeepest = 8;
 
-// The reply that `task` fills: a new one, or its place in the array around it.
-RedisAnswer* place_of(const redisReadTask* task) {
-    auto& arena = *static_cast<ReplyArena*>(task->privdata);
-    if (!task->parent) {
-        arena.clear();
-        return arena.replies(1);
+enum class Parsed { whole, part, broken };
+
+class ReplyReader {
+public:
+    ReplyReader(std::string_view bytes, AnswerArena& arena)
+        : at_(bytes.data()), end_(bytes.data() + bytes.size()), arena_(arena) {}
+
+    const char* at() const { return at_; }
+
+    Parsed answer(RedisAnswer& out, int depth = 0) {
+        if (at_ == end_) return Parsed::part;
+        out = {};
+        switch (*at_++) {
+            case '$':
+                return string(out);
+            case '*':
+                return depth < kDeepest ? array(out, depth) : Parsed::broken;
+            case ':':
+                out.kind = RedisAnswer::Kind::integer;
+                return number(out.integer);
+            case '+':
+                out.kind = RedisAnswer::Kind::status;
+                return line(out.text);
+            case '-':
+                out.kind = RedisAnswer::Kind::error;
+                return line(out.text);
+            default:
+                return Parsed::broken;
+        }
     }
-    const auto* parent = static_cast<const RedisAnswer*>(task->parent->obj);
-    return const_cast<RedisAnswer*>(&parent->elements[static_cast<std::size_t>(task->idx)]);
-}
 
-void* create_string(const redisReadTask* task, char* text, std::size_t size) {
-    RedisAnswer* reply = place_of(task);
-    switch (task->type) {
-        case REDIS_REPLY_ERROR:
-            reply->kind = RedisAnswer::Kind::error;
-            break;
-        case REDIS_REPLY_STATUS:
-            reply->kind = RedisAnswer::Kind::status;
-            break;
-        default:
-            reply->kind = RedisAnswer::Kind::string;
+private:
+    std::int64_t left() const { return end_ - at_; }
+
+    Parsed line(std::string_view& out) {
+        const auto* newline =
+            static_cast<const char*>(std::memchr(at_, '\n', static_cast<std::size_t>(left())));
+        if (!newline) return left() < static_cast<std::int64_t>(kLongestLine) ? Parsed::part : Parsed::broken;
+        if (newline == at_ || newline[-1] != '\r') return Parsed::broken;
+        out = {at_, static_cast<std::size_t>(newline - 1 - at_)};
+        at_ = newline + 1;
+        return Parsed::whole;
     }
-    reply->text = static_cast<ReplyArena*>(task->privdata)->copy({text, size});
-    return reply;
-}
 
-void* create_array(const redisReadTask* task, int elements) {
-    RedisAnswer* reply = place_of(task);
-    const auto count = static_cast<std::size_t>(elements);
-    reply->kind = RedisAnswer::Kind::array;
-    reply->elements = {static_cast<ReplyArena*>(task->privdata)->replies(count), count};
-    return reply;
-}
+    Parsed number(std::int64_t& out) {
+        const auto [stop, error] = std::from_chars(at_, end_, out);
+        if (end_ - stop < 2 && (stop == end_ || *stop == '\r' || *stop == '-'))
+            return left() < 24 ? Parsed::part : Parsed::broken;
+        if (error != std::errc() || stop[0] != '\r' || stop[1] != '\n') return Parsed::broken;
+        at_ = stop + 2;
+        return Parsed::whole;
+    }
 
-void* create_integer(const redisReadTask* task, long long number) {
-    RedisAnswer* reply = place_of(task);
-    reply->kind = RedisAnswer::Kind::integer;
-    reply->integer = number;
-    return reply;
-}
+    Parsed string(RedisAnswer& out) {
+        std::int64_t size = 0;
+        if (const Parsed parsed = number(size); parsed != Parsed::whole) return parsed;
+        if (size == -1) return Parsed::whole;
+        if (size < 0 || size > kLongestString) return Parsed::broken;
+        if (left() < size + 2) return Parsed::part;
+        out.kind = RedisAnswer::Kind::string;
+        out.text = {at_, static_cast<std::size_t>(size)};
+        at_ += size;
+        if (at_[0] != '\r' || at_[1] != '\n') return Parsed::broken;
+        at_ += 2;
+        return Parsed::whole;
+    }
 
-void* create_nil(const redisReadTask* task) { return place_of(task); }
+    Parsed array(RedisAnswer& out, int depth) {
+        std::int64_t count = 0;
+        if (const Parsed parsed = number(count); parsed != Parsed::whole) return parsed;
+        if (count == -1) return Parsed::whole;
+        if (count < 0 || count > kLongestString) return Parsed::broken;
+        if (left() < count * kLeastElement) return Parsed::part;  // before memory is taken for them
+        const std::span<RedisAnswer> elements = arena_.take(static_cast<std::size_t>(count));
+        for (RedisAnswer& element : elements)
+            if (const Parsed parsed = answer(element, depth + 1); parsed != Parsed::whole) return parsed;
+        out.kind = RedisAnswer::Kind::array;
+        out.elements = elements;
+        return Parsed::whole;
+    }
 
-void free_nothing(void*) {}
-
-redisReplyObjectFunctions functions{create_string, create_array, create_integer, create_nil, free_nothing};
+    const char* at_;
+    const char* end_;
+    AnswerArena& arena_;
+};
 
 }  // namespace
 
-std::byte* ReplyArena::allocate(std::size_t bytes) {
-    bytes = (bytes + alignof(RedisAnswer) - 1) / alignof(RedisAnswer) * alignof(RedisAnswer);
-    while (block_ < blocks_.size() && blocks_[block_].size - used_ < bytes) {
+std::span<RedisAnswer> AnswerArena::take(std::size_t count) {
+    while (block_ < blocks_.size() && blocks_[block_].size() - used_ < count) {
         ++block_;
         used_ = 0;
     }
-    if (block_ == blocks_.size()) {
-        const std::size_t size = std::max(kBlock, bytes);
-        blocks_.push_back({std::make_unique_for_overwrite<std::byte[]>(size), size});
-    }
-    std::byte* const place = blocks_[block_].memory.get() + used_;
-    used_ += bytes;
-    return place;
+    if (block_ == blocks_.size()) blocks_.emplace_back(std::max(kBlock, count));
+    const std::span<RedisAnswer> taken = std::span(blocks_[block_]).subspan(used_, count);
+    used_ += count;
+    return taken;
 }
 
-RedisAnswer* ReplyArena::replies(std::size_t count) {
-    auto* first = reinterpret_cast<RedisAnswer*>(allocate(count * sizeof(RedisAnswer)));
-    for (std::size_t i = 0; i < count; ++i) new (first + i) RedisAnswer;
-    return first;
-}
-
-std::string_view ReplyArena::copy(std::string_view text) {
-    auto* place = reinterpret_cast<char*>(allocate(text.size()));
-    std::memcpy(place, text.data(), text.size());
-    return {place, text.size()};
-}
-
-void ReplyArena::clear() {
+void AnswerArena::clear() {
     if (blocks_.size() > 1) blocks_.resize(1);
-    if (!blocks_.empty() && blocks_.front().size > kKeptBuffer) blocks_.clear();
+    if (!blocks_.empty() && blocks_.front().size() > kBlock) blocks_.clear();
     block_ = 0;
     used_ = 0;
 }
 
-RedisReplies::RedisReplies() { reset(); }
-
-RedisReplies::~RedisReplies() {
-    if (reader_) redisReaderFree(reader_);
+std::span<char> RedisReplies::room() {
+    if (begin_ == end_) {
+        begin_ = end_ = 0;
+        if (buffer_.size() > kKeptBuffer) buffer_ = {};
+    }
+    if (buffer_.size() - end_ < kLeastRoom) {
+        if (begin_ > 0) std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+        end_ -= begin_;
+        begin_ = 0;
+        if (buffer_.size() - end_ < kLeastRoom) buffer_.resize(std::max(kFirstBuffer, 2 * buffer_.size()));
+    }
+    return std::span(buffer_).subspan(end_);
 }
-
-void RedisReplies::reset() {
-    if (reader_) redisReaderFree(reader_);
-    reader_ = redisReaderCreateWithFunctions(&functions);
-    if (!reader_) throw std::bad_alloc();
-    reader_->privdata = &arena_;
-    reader_->maxbuf = kKeptBuffer;
-}
-
-void RedisReplies::feed(std::span<const char> bytes) { redisReaderFeed(reader_, bytes.data(), bytes.size()); }
 
 Result<const RedisAnswer*> RedisReplies::next() {
-    void* reply = nullptr;
-    if (redisReaderGetReply(reader_, &reply) != REDIS_OK)
-        return Error{Errc::corrupt, std::string("redis does not speak its protocol: ") + reader_->errstr};
-    return static_cast<const RedisAnswer*>(reply);
+    arena_.clear();
+    const std::string_view bytes(buffer_.data() + begin_, end_ - begin_);
+    ReplyReader reader(bytes, arena_);
+    switch (reader.answer(reply_)) {
+        case Parsed::part:
+            return nullptr;
+        case Parsed::broken:
+            return Error{Errc::corrupt, "redis does not speak its protocol: '" + shown(bytes) + "'"};
+        case Parsed::whole:
+            break;
+    }
+    begin_ = static_cast<std::size_t>(reader.at() - buffer_.data());
+    return &reply_;
 }
 
 }  // namespace freshet

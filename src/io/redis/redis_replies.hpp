@@ -1,5 +1,4 @@
-// Replies of Redis as they arrive: hiredis parses, and builds into memory that is used again from reply to
-// reply.
+// Replies of Redis as they arrive, read where they lie: a look-up's value is looked at, never copied.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +9,6 @@
 #include <vector>
 
 #include "model/result.hpp"
-
-struct redisReader;
 
 namespace freshet {
 
@@ -28,61 +25,48 @@ struct RedisAnswer {
     bool is_nil() const { return kind == Kind::nil; }
 };
 
-// Memory for one reply at a time.
-class ReplyArena {
+// Memory for the elements of one reply at a time.
+class AnswerArena {
 public:
-    RedisAnswer* replies(std::size_t count);
-    std::string_view copy(std::string_view text);
+    std::span<RedisAnswer> take(std::size_t count);
     void clear();
 
 private:
-    struct Block {
-        std::unique_ptr<std::byte[]> memory;
-        std::size_t size;
-    };
-    std::byte* allocate(std::size_t bytes);
-
-    std::vector<Block> blocks_;
+    std::vector<std::vector<RedisAnswer>> blocks_;
     std::size_t block_ = 0;
     std::size_t used_ = 0;
 };
 
+// RESP2, as a server sends it.
 class RedisReplies {
 public:
-    RedisReplies();
-    ~RedisReplies();
-    RedisReplies(const RedisReplies&) = delete;
-    RedisReplies& operator=(const RedisReplies&) = delete;
+    // Where the next bytes of the stream go; never empty.
+    std::span<char> room();
 
-    // Takes the next bytes of the stream and hands each reply that they complete to `handle(const
-    // RedisAnswer&)`, which returns whether to go on. A reply is valid during the call only.
+    // `bytes` were put there. Hands each reply that is complete to `handle(const RedisAnswer&)`, which returns
+    // whether to go on. A reply is valid during the call only; the handler may reset().
     template <class Handle>
-    Result<void> take(std::span<const char> bytes, Handle&& handle) {
-        while (!bytes.empty()) {
-            feed(bytes.first(bytes.size() < kSlice ? bytes.size() : kSlice));
-            bytes = bytes.subspan(bytes.size() < kSlice ? bytes.size() : kSlice);
-            for (;;) {
-                const Result<const RedisAnswer*> reply = next();
-                if (!reply) return reply.error();
-                if (!*reply) break;
-                if (!handle(**reply)) return {};
-            }
+    Result<void> received(std::size_t bytes, Handle&& handle) {
+        end_ += bytes;
+        for (;;) {
+            const Result<const RedisAnswer*> reply = next();
+            if (!reply) return reply.error();
+            if (!*reply || !handle(**reply)) return {};
         }
-        return {};
     }
 
     // Forgets what was received; for a new connection.
-    void reset();
+    void reset() { begin_ = end_ = 0; }
 
 private:
-    // hiredis moves what is left of its buffer after every kilobyte it has read: small slices keep that cheap.
-    static constexpr std::size_t kSlice = 4096;
-
-    void feed(std::span<const char> bytes);
+    // Null: the next reply has not arrived whole.
     Result<const RedisAnswer*> next();
 
-    ReplyArena arena_;
-    redisReader* reader_ = nullptr;
+    std::vector<char> buffer_;
+    std::size_t begin_ = 0;  // of what is not yet handed out
+    std::size_t end_ = 0;
+    AnswerArena arena_;
+    RedisAnswer reply_;
 };
 
 }  // namespace freshet
