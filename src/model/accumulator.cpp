@@ -7,6 +7,8 @@
 #include <limits>
 #include <tuple>
 
+#include "model/packed_state.hpp"
+
 namespace freshet {
 
 namespace {
@@ -85,15 +87,70 @@ void add_ordered(AccumulatorKind kind, std::unique_ptr<OrderedState>& s, const V
     *s = {event.time, partition, event.offset, to_scalar(value)};
 }
 
-void merge_ordered(AccumulatorKind kind, std::unique_ptr<OrderedState>& into,
-                   const std::unique_ptr<OrderedState>& from) {
-    if (!from || (into && !precedes(kind, from->key(), into->key()))) return;
-    if (into) {
-        *into = *from;
-    } else {
-        into = std::make_unique<OrderedState>(*from);
+// Counts one event in a state of any type.
+struct Adding {
+    AccumulatorKind kind;
+    const Value& value;
+    const Event& event;
+    PartitionId partition;
+
+    void operator()(CountState& s) const { ++s.n; }
+    void operator()(SumIntState& s) const {
+        ++s.n;
+        set_wide(s, wide(s) + std::get<std::int64_t>(value));
     }
-}
+    void operator()(SumFloatState& s) const {
+        ++s.n;
+        s.sum += std::get<double>(value);
+    }
+    void operator()(MomentsState& s) const { add_moment(s, as_double(value)); }
+    template <class T>
+    void operator()(ExtremeState<T>& s) const {
+        take_extreme(s, std::get<T>(value), wants_max(kind));
+    }
+    void operator()(std::unique_ptr<OrderedState>& s) const { add_ordered(kind, s, value, event, partition); }
+    void operator()(HyperLogLog& s) const { s.add(hash_of(value)); }
+    void operator()(DDSketch& s) const { s.add(as_double(value)); }
+    void operator()(std::unique_ptr<DDSketch>& s) const {
+        if (!s) s = std::make_unique<DDSketch>();
+        (*this)(*s);
+    }
+};
+
+// Adds `from` to a state of its type.
+struct Merging {
+    AccumulatorKind kind;
+
+    void operator()(CountState& s, const CountState& from) const { s.n += from.n; }
+    void operator()(SumIntState& s, const SumIntState& from) const {
+        s.n += from.n;
+        set_wide(s, wide(s) + wide(from));
+    }
+    void operator()(SumFloatState& s, const SumFloatState& from) const {
+        s.n += from.n;
+        s.sum += from.sum;
+    }
+    void operator()(MomentsState& s, const MomentsState& from) const { merge_moments(s, from); }
+    template <class T>
+    void operator()(ExtremeState<T>& s, const ExtremeState<T>& from) const {
+        if (from.present) take_extreme(s, from.value, wants_max(kind));
+    }
+    void operator()(std::unique_ptr<OrderedState>& s, const std::unique_ptr<OrderedState>& from) const {
+        if (!from || (s && !precedes(kind, from->key(), s->key()))) return;
+        if (s) {
+            *s = *from;
+        } else {
+            s = std::make_unique<OrderedState>(*from);
+        }
+    }
+    void operator()(HyperLogLog& s, const HyperLogLog& from) const { s.merge(from); }
+    void operator()(DDSketch& s, const DDSketch& from) const { s.merge(from); }
+    void operator()(std::unique_ptr<DDSketch>& s, const std::unique_ptr<DDSketch>& from) const {
+        if (!from) return;
+        if (!s) s = std::make_unique<DDSketch>();
+        s->merge(*from);
+    }
+};
 
 FeatureValue finite_or_overflow(double x) {
     if (!std::isfinite(x)) return {{}, true};
@@ -162,61 +219,20 @@ AccumulatorState make_state(AccumulatorKind kind) {
 
 void add(AccumulatorKind kind, AccumulatorState& state, const Value& value, const Event& event,
          PartitionId partition) {
-    std::visit(Overloaded{
-                   [](CountState& s) { ++s.n; },
-                   [&](SumIntState& s) {
-                       ++s.n;
-                       set_wide(s, wide(s) + std::get<std::int64_t>(value));
-                   },
-                   [&](SumFloatState& s) {
-                       ++s.n;
-                       s.sum += std::get<double>(value);
-                   },
-                   [&](MomentsState& s) { add_moment(s, as_double(value)); },
-                   [&](ExtremeState<std::int64_t>& s) {
-                       take_extreme(s, std::get<std::int64_t>(value), wants_max(kind));
-                   },
-                   [&](ExtremeState<double>& s) { take_extreme(s, std::get<double>(value), wants_max(kind)); },
-                   [&](std::unique_ptr<OrderedState>& s) { add_ordered(kind, s, value, event, partition); },
-                   [&](HyperLogLog& s) { s.add(hash_of(value)); },
-                   [&](std::unique_ptr<DDSketch>& s) {
-                       if (!s) s = std::make_unique<DDSketch>();
-                       s->add(as_double(value));
-                   },
-               },
-               state);
+    std::visit(Adding{kind, value, event, partition}, state);
+}
+
+void add_packed(AccumulatorKind kind, void* state, const Value& value, const Event& event,
+                PartitionId partition) {
+    visit_packed(kind, state, Adding{kind, value, event, partition});
 }
 
 void merge(AccumulatorKind kind, AccumulatorState& into, const AccumulatorState& from) {
-    std::visit(Overloaded{
-                   [&](CountState& s) { s.n += std::get<CountState>(from).n; },
-                   [&](SumIntState& s) {
-                       const auto& other = std::get<SumIntState>(from);
-                       s.n += other.n;
-                       set_wide(s, wide(s) + wide(other));
-                   },
-                   [&](SumFloatState& s) {
-                       const auto& other = std::get<SumFloatState>(from);
-                       s.n += other.n;
-                       s.sum += other.sum;
-                   },
-                   [&](MomentsState& s) { merge_moments(s, std::get<MomentsState>(from)); },
-                   [&]<class T>(ExtremeState<T>& s) {
-                       const auto& other = std::get<ExtremeState<T>>(from);
-                       if (other.present) take_extreme(s, other.value, wants_max(kind));
-                   },
-                   [&](std::unique_ptr<OrderedState>& s) {
-                       merge_ordered(kind, s, std::get<std::unique_ptr<OrderedState>>(from));
-                   },
-                   [&](HyperLogLog& s) { s.merge(std::get<HyperLogLog>(from)); },
-                   [&](std::unique_ptr<DDSketch>& s) {
-                       const auto& other = std::get<std::unique_ptr<DDSketch>>(from);
-                       if (!other) return;
-                       if (!s) s = std::make_unique<DDSketch>();
-                       s->merge(*other);
-                   },
-               },
-               into);
+    std::visit([&]<class T>(T& state) { Merging{kind}(state, std::get<T>(from)); }, into);
+}
+
+void merge_packed(AccumulatorKind kind, void* into, const void* from) {
+    visit_packed(kind, into, [&]<class T>(T& state) { Merging{kind}(state, *static_cast<const T*>(from)); });
 }
 
 AccumulatorState clone(const AccumulatorState& state) {
