@@ -3,15 +3,16 @@
 // by an actor.
 #pragma once
 
-#include <tsl/robin_map.h>
-
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "model/entity_index.hpp"
 #include "model/entity_windows.hpp"
 #include "model/event_batch.hpp"
 
@@ -47,9 +48,9 @@ public:
     void flushed();
 
     bool flush_in_flight() const { return flushing_.low != kNone; }
-    std::size_t dirty() const { return dirty_.entries.size(); }
+    std::size_t dirty() const { return dirty_.entities.size(); }
     std::size_t waiting() const { return waiting_; }  // events
-    std::size_t size() const;                         // entities
+    std::size_t size() const { return entities_.size(); }
     // Everything below is stored.
     Offset safe() const;
     // The highest clock of the partition in the batches applied; 1970 before the first.
@@ -69,41 +70,39 @@ private:
         std::shared_ptr<const EventBatch> batch;
         std::uint32_t event;
     };
-    struct Entry {
-        std::optional<EntityWindows> windows;  // none: waiting to be loaded
-        bool dirty = false;
-        std::vector<WaitingEvent> waiting;
-    };
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-    };
-    using Entities = tsl::robin_map<std::string, std::unique_ptr<Entry>, Hash, std::equal_to<>>;
-    struct Ref {
+    struct Entity {
+        std::uint64_t hash;
         std::uint32_t view;
+        bool dirty = false;
         std::string name;
-        Entry* entry;
+        std::optional<EntityWindows> windows;  // none: waiting to be loaded
+        std::vector<WaitingEvent> waiting;
     };
     static constexpr Offset kNone{std::numeric_limits<std::int64_t>::max()};
     // Entities with the lowest offset that any of them holds back.
     struct Group {
-        std::vector<Ref> entries;
+        std::vector<Entity*> entities;
         Offset low = kNone;
+        void add(Entity& entity, Offset offset) {
+            entities.push_back(&entity);
+            low = std::min(low, offset);
+        }
         void clear() {
-            entries.clear();
+            entities.clear();
             low = kNone;
         }
     };
 
-    void count(std::uint32_t view, std::string_view name, Entry& entry, const Event& event);
-    void wait(std::uint32_t view, std::string_view name, Entry& entry, std::shared_ptr<const EventBatch> batch,
-              std::uint32_t event);
+    void apply_some(const std::shared_ptr<const EventBatch>& batch, std::span<const Touch> touches);
+    Entity& find_or_insert(std::uint64_t hash, const Touch& touch);
+    void count(Entity& entity, const Event& event);
+    void wait(Entity& entity, std::shared_ptr<const EventBatch> batch, std::uint32_t event);
 
     Plans plans_;
     PartitionId partition_;
     Generation generation_;
-    std::vector<Entities> entities_;  // one map a view
-    Offset applied_;                  // one past the last offset applied
+    EntityIndex<Entity> entities_;
+    Offset applied_;  // one past the last offset applied
     std::optional<Timestamp> clock_;
     std::optional<Timestamp> recorded_clock_;
     std::size_t waiting_ = 0;

@@ -48,10 +48,14 @@ public:
     // Bytes held: the object itself and its heap. Linear in the tiles.
     std::size_t memory_bytes() const;
 
-    // Hints before add(), in this order and with other work between, for many entities at a time.
+    // Hints, with other work between, for many entities at a time: first prefetch(), then prefetch_tiles()
+    // before add() or prefetch_all() before flush().
     void prefetch() const { __builtin_prefetch(resolutions_.data()); }
     void prefetch_tiles() const {
         for (const Tiles& tiles : resolutions_) tiles.all.prefetch_last();
+    }
+    void prefetch_all() const {
+        for (const Tiles& tiles : resolutions_) tiles.all.prefetch_rows();
     }
 
 private:

@@ -118,4 +118,10 @@ void TileRows::prefetch_last() const {
     __builtin_prefetch(row + 64);
 }
 
+void TileRows::prefetch_rows() const {
+    const std::byte* const end = rows_ + size_ * layout_->bytes();
+    const std::byte* at = rows_ + (end - rows_ > 1024 ? end - rows_ - 1024 : 0);
+    for (; at < end; at += 64) __builtin_prefetch(at);
+}
+
 }  // namespace freshet

@@ -81,6 +81,7 @@ public:
     // Of the block and what its states hold.
     std::size_t memory_bytes() const;
     void prefetch_last() const;
+    void prefetch_rows() const;  // the last thousand bytes of them
 
 private:
     void reserve_one();
