@@ -50,8 +50,8 @@ views:
 struct Options {
     std::uint64_t events = 500'000;
     KeyChoice keys{25'000, 0, 1};
-    std::uint64_t flush_events = 32'768;  // in a flush
-    std::int64_t spread_ms = 600'000;     // event times rise over so long
+    std::int64_t hold = 131'072;       // events that a flush waits for: half of ingest.max_inflight_events
+    std::int64_t spread_ms = 600'000;  // event times rise over so long
 };
 
 constexpr std::size_t kBatch = 1024;
@@ -87,18 +87,16 @@ public:
           acked_(epoch_.calls) {}
 
     void run() {
-        std::uint64_t unflushed = 0;
         while (made_ < options_.events) {
             make_records();
             timed(decode_, [&] { decode(); });
             timed(count_, [&] { table_.apply(batch_, batch_->touches[0]); });
             timed(load_, [&] { load(); });
             timed(drop_, [&] { batch_.reset(); });
-            unflushed += records_.size();
-            if (unflushed < options_.flush_events && made_ < options_.events) continue;
-            unflushed = 0;
-            timed(encode_, [&] { encode(); });
-            timed(write_, [&] { write(); });
+            while (table_.flush_due(options_.hold, {})) {
+                timed(encode_, [&] { encode(); });
+                timed(write_, [&] { write(); });
+            }
         }
     }
 
@@ -158,6 +156,7 @@ private:
         if (!rejected.empty()) throw std::runtime_error(rejected.front().letter.message);
         intake_.finish(*batch, next_);
         batch->recorded_clock = batch->clock;
+        batch->more = made_ < options_.events;
         batch_ = std::move(batch);
     }
 
@@ -217,7 +216,7 @@ int main(int argc, char** argv) {
     app.add_option("--events", options.events)->check(CLI::PositiveNumber);
     app.add_option("--entities", options.keys.keys)->check(CLI::PositiveNumber);
     app.add_option("--zipf", options.keys.zipf, "exponent of the choice of entities; 0: uniform");
-    app.add_option("--flush-events", options.flush_events, "in a flush")->check(CLI::PositiveNumber);
+    app.add_option("--hold", options.hold, "events that a flush waits for")->check(CLI::NonNegativeNumber);
     app.add_option("--spread-ms", options.spread_ms, "event times rise over this long")
         ->check(CLI::PositiveNumber);
     CLI11_PARSE(app, argc, argv);

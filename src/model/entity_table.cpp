@@ -20,6 +20,7 @@ void EntityTable::apply(std::shared_ptr<const EventBatch> batch, std::span<const
     clock_ = std::max(clock_, batch->clock);
     recorded_clock_ = std::max(recorded_clock_, batch->recorded_clock);
     applied_ = std::max(applied_, batch->next);
+    more_ = batch->more;
 }
 
 void EntityTable::apply_some(const std::shared_ptr<const EventBatch>& batch, std::span<const Touch> touches) {
@@ -38,7 +39,7 @@ void EntityTable::apply_some(const std::shared_ptr<const EventBatch>& batch, std
         if (found[i]->windows) found[i]->windows->prefetch_tiles();
     for (std::size_t i = 0; i < touches.size(); ++i) {
         if (found[i]->windows) {
-            count(*found[i], batch->events[touches[i].event]);
+            count(*found[i], *batch, touches[i].event);
         } else {
             wait(*found[i], batch, touches[i].event);
         }
@@ -54,7 +55,8 @@ EntityTable::Entity& EntityTable::find_or_insert(std::uint64_t hash, const Touch
     return *entities_.insert(std::move(entity));
 }
 
-void EntityTable::count(Entity& entity, const Event& event) {
+void EntityTable::count(Entity& entity, const EventBatch& batch, std::uint32_t index) {
+    const Event& event = batch.events[index];
     switch (entity.windows->add(*plans_[entity.view], event)) {
         case EntityWindows::Outcome::duplicate:
             ++counts_.duplicate;
@@ -66,9 +68,17 @@ void EntityTable::count(Entity& entity, const Event& event) {
             ++counts_.counted;
             break;
     }
-    if (entity.dirty) return;
+    if (!entity.dirty) mark_dirty(entity, batch, event.offset);
+}
+
+void EntityTable::mark_dirty(Entity& entity, const EventBatch& batch, Offset offset) {
+    if (dirty_.empty() || dirty_.back().entities.size() == kFlushEntities) {
+        dirty_.emplace_back();
+        dirty_.back().since = batch.read_at;
+    }
     entity.dirty = true;
-    dirty_.add(entity, event.offset);
+    dirty_.back().add(entity, offset);
+    ++dirty_entities_;
 }
 
 void EntityTable::wait(Entity& entity, std::shared_ptr<const EventBatch> batch, std::uint32_t event) {
@@ -99,13 +109,21 @@ void EntityTable::loaded(const EntityKey& key, std::optional<Head> unfolded) {
     }
     const auto waiting = std::exchange(entity.waiting, {});
     waiting_ -= waiting.size();
-    for (const WaitingEvent& w : waiting) count(entity, w.batch->events[w.event]);
+    for (const WaitingEvent& w : waiting) count(entity, *w.batch, w.event);
     if (--loading_entities_ == 0) loading_.clear();
 }
 
+bool EntityTable::flush_due(std::int64_t hold, std::chrono::steady_clock::time_point now) const {
+    if (flush_in_flight() || dirty_.empty()) return false;
+    if (!more_ || now - dirty_.front().since >= kLongestHold) return true;
+    return applied_.value - dirty_.front().low.value >= hold;
+}
+
 std::size_t EntityTable::take_flush(const Store& store) {
-    std::swap(dirty_, flushing_);
-    dirty_.clear();
+    if (dirty_.empty()) return 0;
+    flushing_ = std::move(dirty_.front());
+    dirty_.pop_front();
+    dirty_entities_ -= flushing_.entities.size();
     const auto& entities = flushing_.entities;
     for (std::size_t i = 0; i < entities.size(); ++i) {
         // Each of those to come is one step nearer.
@@ -121,7 +139,13 @@ std::size_t EntityTable::take_flush(const Store& store) {
 void EntityTable::flushed() { flushing_.clear(); }
 
 Offset EntityTable::safe() const {
-    Offset low = std::min({applied_, to_load_.low, dirty_.low, flushing_.low});
+    Offset low = std::min(counted(), flushing_.low);
+    for (const Group& group : dirty_) low = std::min(low, group.low);
+    return low;
+}
+
+Offset EntityTable::counted() const {
+    Offset low = std::min(applied_, to_load_.low);
     for (const Offset loading : loading_) low = std::min(low, loading);
     return low;
 }

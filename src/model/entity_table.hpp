@@ -4,6 +4,8 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
+#include <deque>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -41,18 +43,27 @@ public:
     // counted.
     void loaded(const EntityKey& key, std::optional<Head> unfolded);
 
-    // Hands every changed entity to `store` once. Until flushed() is called they count as unsafe; no second
-    // flush may be taken before.
+    // Whether to flush now: something changed, no flush is away, and it is no use to wait. In a backlog it is,
+    // as long as the changes span fewer than `hold` offsets and the oldest is younger than kLongestHold: the
+    // more events of an entity a flush holds, the less each costs.
+    static constexpr std::chrono::milliseconds kLongestHold{1000};
+    bool flush_due(std::int64_t hold, std::chrono::steady_clock::time_point now) const;
+
+    // Hands changed entities to `store`, those that changed first, at most kFlushEntities. Until flushed() is
+    // called they count as unsafe; no second flush may be taken before.
     using Store = std::function<void(std::uint32_t view, const std::string& name, EntityWindows& windows)>;
+    static constexpr std::size_t kFlushEntities = 2048;
     std::size_t take_flush(const Store& store);
     void flushed();
 
     bool flush_in_flight() const { return flushing_.low != kNone; }
-    std::size_t dirty() const { return dirty_.entities.size(); }
+    std::size_t dirty() const { return dirty_entities_; }
     std::size_t waiting() const { return waiting_; }  // events
     std::size_t size() const { return entities_.size(); }
     // Everything below is stored.
     Offset safe() const;
+    // Everything below is counted, late or a duplicate: its batches are let go.
+    Offset counted() const;
     // The highest clock of the partition in the batches applied; 1970 before the first.
     Timestamp clock() const { return clock_.value_or(Timestamp{}); }
     // The highest recorded clock that came with a batch: tiles are kept behind this one.
@@ -83,6 +94,7 @@ private:
     struct Group {
         std::vector<Entity*> entities;
         Offset low = kNone;
+        std::chrono::steady_clock::time_point since{};  // the first was added; of changed ones only
         void add(Entity& entity, Offset offset) {
             entities.push_back(&entity);
             low = std::min(low, offset);
@@ -95,7 +107,8 @@ private:
 
     void apply_some(const std::shared_ptr<const EventBatch>& batch, std::span<const Touch> touches);
     Entity& find_or_insert(std::uint64_t hash, const Touch& touch);
-    void count(Entity& entity, const Event& event);
+    void count(Entity& entity, const EventBatch& batch, std::uint32_t event);
+    void mark_dirty(Entity& entity, const EventBatch& batch, Offset offset);
     void wait(Entity& entity, std::shared_ptr<const EventBatch> batch, std::uint32_t event);
 
     Plans plans_;
@@ -105,11 +118,13 @@ private:
     Offset applied_;  // one past the last offset applied
     std::optional<Timestamp> clock_;
     std::optional<Timestamp> recorded_clock_;
+    bool more_ = false;  // as the last batch said
     std::size_t waiting_ = 0;
     Group to_load_;
     std::vector<Offset> loading_;  // the low offset of each load under way, oldest first
     std::size_t loading_entities_ = 0;
-    Group dirty_;
+    std::deque<Group> dirty_;  // each is a flush; oldest first
+    std::size_t dirty_entities_ = 0;
     Group flushing_;
     Counts counts_;
 };
