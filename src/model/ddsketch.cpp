@@ -89,6 +89,7 @@ void DDSketch::add(double x) {
     assert(std::isfinite(x));
     std::uint32_t key = key_for(x);
     if (empty()) {
+        words_.reserve(2);  // most hold few
         words_.push_back(word_of(key, 1));
         return;
     }
