@@ -66,12 +66,12 @@ void Evaluation::note_entities(const Feed& feed, const EventBatch& batch) {
 }
 
 void Evaluation::flush(const Feed& feed, Part& part) {
-    part.table.take_flush([&](std::uint32_t view, const std::string& name, EntityWindows& windows) {
+    const auto store = [&](std::uint32_t view, const std::string& name, EntityWindows& windows) {
         auto& known = views_[feed.views[view]]->entities.find(name)->second;
         if (std::ranges::find(known, &windows) == known.end()) known.push_back(&windows);
         windows.flush(*feed.plans[view], part.table.clock(), head_, changed_);
-    });
-    part.table.flushed();
+    };
+    while (part.table.take_flush(store) > 0) part.table.flushed();
     part.since_flush = 0;
 }
 

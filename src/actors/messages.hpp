@@ -89,11 +89,12 @@ using AggregatorActor = caf::typed_actor<caf::reacts_to<BatchReady>,  // from th
 
 struct Wake {};  // the partition's queue has records, or there is credit again
 
-// All of this aggregator's events below `safe` are stored.
+// All of this aggregator's events below `safe` are stored, and below `counted` no longer held.
 struct AggregatorProgress {
     Epoch epoch;
     std::size_t aggregator;
     Offset safe;
+    Offset counted;
     EntityTable::Counts counts;
     std::size_t entities;
 };

@@ -7,6 +7,7 @@
 #include "io/log.hpp"
 #include "io/metrics.hpp"
 #include "model/frontier.hpp"
+#include "model/inflight.hpp"
 #include "model/watermark.hpp"
 
 namespace freshet {
@@ -123,9 +124,10 @@ private:
         const auto me = caf::actor_cast<ConsumerActor>(this);
         const Generation generation = taken_.before ? taken_.before->generation : Generation{0};
         for (std::size_t i = 0; i < aggregator_count(); ++i) {
-            aggregators_.push_back(spawn_aggregator(system(),
-                                                    {partition_, epoch_, generation, i, from, source_}, me,
-                                                    writer_, *parts_->metrics, *parts_->watchdog));
+            aggregators_.push_back(spawn_aggregator(
+                system(),
+                {partition_, epoch_, generation, i, from, source_, parts_->limits.max_inflight_events / 2}, me,
+                writer_, *parts_->metrics, *parts_->watchdog));
             link_to(aggregators_.back());
         }
     }
@@ -140,14 +142,15 @@ private:
         }
         intake_.restart(clock, std::move(next));
         frontier_ = Frontier(from, aggregator_count());
+        counted_.assign(aggregator_count(), from);
         last_next_ = from;
     }
 
     // --- draining ---
 
     bool has_credit() const {
-        return inflight_events_ < static_cast<std::size_t>(parts_->limits.max_inflight_events) &&
-               inflight_bytes_ < static_cast<std::size_t>(parts_->limits.max_inflight_bytes);
+        return unstored_.sum() < static_cast<std::size_t>(parts_->limits.max_inflight_events) &&
+               held_.sum() < static_cast<std::size_t>(parts_->limits.max_inflight_bytes);
     }
 
     void drain() {
@@ -155,7 +158,7 @@ private:
         const auto busy = post_->busy();
         if (!has_credit()) {
             starved_ = true;
-            return;
+            return end_backlog();
         }
         auto batch = intake_.new_batch();
         batch->epoch = epoch_;
@@ -166,7 +169,11 @@ private:
             intake_.add(record, *batch, rejected);
             for (std::size_t i = before; i < rejected.size(); ++i) send_dead_letter(record, rejected[i]);
         });
-        if (drained.next && *drained.next > last_next_) ship(std::move(batch), *drained.next);
+        if (drained.next && *drained.next > last_next_) {
+            ship(std::move(batch), *drained.next, drained.more);
+        } else {
+            end_backlog();
+        }
         if (drained.failed) return fail(*drained.failed);
         if (drained.records > 0) send(this, Wake{});
     }
@@ -189,17 +196,30 @@ private:
         });
     }
 
-    void ship(std::unique_ptr<EventBatch> batch, Offset next) {
-        intake_.finish(*batch, next);
-        batch->recorded_clock = recorded_clock();
+    void ship(std::unique_ptr<EventBatch> batch, Offset next, bool more) {
         last_next_ = next;
         parts_->metrics->events_read(partition_.topic, batch->records, batch->bytes);
-        frontier_.shipped(next, batch->clock);
-        inflight_.push_back({next, batch->records, batch->bytes + batch->values.size() * sizeof(Value)});
-        inflight_events_ += inflight_.back().events;
-        inflight_bytes_ += inflight_.back().bytes;
+        frontier_.shipped(next, intake_.clock());
+        unstored_.shipped(next, batch->records);
+        held_.shipped(next, batch->bytes + batch->values.size() * sizeof(Value));
+        hand_out(std::move(batch), more);
+    }
+
+    void hand_out(std::unique_ptr<EventBatch> batch, bool more) {
+        intake_.finish(*batch, last_next_);
+        batch->recorded_clock = recorded_clock();
+        batch->more = backlog_ = more;
+        batch->read_at = steady_clock::now();
         const Shared<EventBatch> shared = std::move(batch);
         for (const AggregatorActor& aggregator : aggregators_) send(aggregator, BatchReady{epoch_, shared});
+    }
+
+    // The batch that was promised to follow comes without events.
+    void end_backlog() {
+        if (!backlog_) return;
+        auto batch = intake_.new_batch();
+        batch->epoch = epoch_;
+        hand_out(std::move(batch), false);
     }
 
     // What no view's record is behind; none while one has no clock.
@@ -216,6 +236,8 @@ private:
 
     void take_progress(const AggregatorProgress& progress) {
         frontier_.flushed(progress.aggregator, progress.safe);
+        counted_[progress.aggregator] = progress.counted;
+        held_.done(*std::min_element(counted_.begin(), counted_.end()));
         count_metrics(progress);
         go_on();
     }
@@ -232,11 +254,7 @@ private:
     }
 
     void go_on() {
-        while (!inflight_.empty() && inflight_.front().next <= frontier_.safe().next) {
-            inflight_events_ -= inflight_.front().events;
-            inflight_bytes_ -= inflight_.front().bytes;
-            inflight_.pop_front();
-        }
+        unstored_.done(frontier_.safe().next);
         if (starved_ && has_credit()) {
             starved_ = false;
             send(this, Wake{});
@@ -319,6 +337,7 @@ private:
 
     void stop_draining() {
         parts_->log->stop(partition_);
+        end_backlog();
         finish_if_stopped();
     }
 
@@ -346,12 +365,6 @@ private:
         end_life();
     }
 
-    struct Inflight {
-        Offset next;
-        std::size_t events;
-        std::size_t bytes;
-    };
-
     const Partition partition_;
     std::int32_t partitions_;
     std::shared_ptr<const SourcePlan> source_;
@@ -366,12 +379,13 @@ private:
     EventIntake intake_;
     bool consuming_ = false;
     bool starved_ = false;  // records may be waiting, but there is no credit
+    bool backlog_ = false;  // the last batch handed out promised another
 
     Frontier frontier_;
-    Offset last_next_{};  // one past the last record shipped
-    std::deque<Inflight> inflight_;
-    std::size_t inflight_events_ = 0;
-    std::size_t inflight_bytes_ = 0;
+    Offset last_next_{};           // one past the last record shipped
+    Inflight unstored_;            // events
+    Inflight held_;                // bytes of batches
+    std::vector<Offset> counted_;  // of each aggregator
 
     std::vector<ViewProgress> progress_;  // as recorded
     std::map<std::string, ViewProgress> pending_;

@@ -19,7 +19,7 @@ public:
           metrics_(metrics),
           table_(spec_.source->views, spec_.partition.id, spec_.generation, spec_.start),
           builder_(spec_.source->source, spec_.source->views, spec_.partition.id, spec_.generation),
-          reported_(spec_.start),
+          reported_{spec_.epoch, spec_.index, spec_.start, spec_.start, {}, 0},
           post_(watchdog.post("aggregator of " + spec_.partition.text())) {}
 
     const char* name() const override { return "window_aggregator"; }
@@ -73,7 +73,8 @@ private:
 
     void go_on() {
         if (loading_.empty()) load();
-        if (!table_.flush_in_flight() && table_.dirty() > 0) flush();
+        const auto now = std::chrono::steady_clock::now();
+        if (table_.flush_due(spec_.hold_events, now)) flush(now);
         report();
     }
 
@@ -85,8 +86,8 @@ private:
         send(writer_, LoadRequest{spec_.partition, spec_.epoch, std::move(keys)});
     }
 
-    void flush() {
-        flush_began_ = std::chrono::steady_clock::now();
+    void flush(std::chrono::steady_clock::time_point now) {
+        flush_began_ = now;
         flush_entities_ =
             table_.take_flush([this](std::uint32_t view, const std::string& name, EntityWindows& windows) {
                 builder_.add(view, name, windows, table_.recorded_clock());
@@ -97,10 +98,11 @@ private:
     }
 
     void report() {
-        if (table_.safe() == reported_) return;
-        reported_ = table_.safe();
-        send(consumer_,
-             AggregatorProgress{spec_.epoch, spec_.index, reported_, table_.counts(), table_.size()});
+        const AggregatorProgress now{spec_.epoch,      spec_.index,     table_.safe(),
+                                     table_.counted(), table_.counts(), table_.size()};
+        if (now.safe == reported_.safe && now.counted == reported_.counted) return;
+        reported_ = now;
+        send(consumer_, now);
     }
 
     void fail(const Error& error) {
@@ -115,7 +117,7 @@ private:
     EntityTable table_;
     FlushBuilder builder_;
     std::vector<EntityKey> loading_;
-    Offset reported_;
+    AggregatorProgress reported_;
     std::chrono::steady_clock::time_point flush_began_;
     std::size_t flush_entities_ = 0;
     std::size_t flush_bytes_ = 0;

@@ -16,10 +16,11 @@ struct AggregatorSpec {
     std::size_t index;
     Offset start;
     std::shared_ptr<const SourcePlan> source;
+    std::int64_t hold_events;  // that a flush may wait for in a backlog
 };
 
 // Counts the events of its entities and keeps one flush in flight: while it is away changed entities gather,
-// and when none is away a change goes out at once.
+// and when none is away a change goes out at once, or in a backlog after a while (EntityTable::flush_due).
 AggregatorActor spawn_aggregator(caf::actor_system& system, AggregatorSpec spec, ConsumerActor consumer,
                                  WriterActor writer, Metrics& metrics, Watchdog& watchdog);
 

@@ -7,6 +7,8 @@
 #include <limits>
 #include <tuple>
 
+#include "model/packed_state.hpp"
+
 namespace freshet {
 
 namespace {
@@ -70,6 +72,36 @@ void add_ordered(AccumulatorKind kind, std::unique_ptr<OrderedState>& s, const V
     if (!s) s = std::make_unique<OrderedState>();
     *s = {event.time, partition, event.offset, to_scalar(value)};
 }
+
+// Counts one event in a state of any type.
+struct Adding {
+    AccumulatorKind kind;
+    const Value& value;
+    const Event& event;
+    PartitionId partition;
+
+    void operator()(CountState& s) const { ++s.n; }
+    void operator()(SumIntState& s) const {
+        ++s.n;
+        set_wide(s, wide(s) + std::get<std::int64_t>(value));
+    }
+    void operator()(SumFloatState& s) const {
+        ++s.n;
+        s.sum += std::get<double>(value);
+    }
+    void operator()(MomentsState& s) const { add_moment(s, as_double(value)); }
+    template <class T>
+    void operator()(ExtremeState<T>& s) const {
+        take_extreme(s, std::get<T>(value), wants_max(kind));
+    }
+    void operator()(std::unique_ptr<OrderedState>& s) const { add_ordered(kind, s, value, event, partition); }
+    void operator()(HyperLogLog& s) const { s.add(hash_of(value)); }
+    void operator()(DDSketch& s) const { s.add(as_double(value)); }
+    void operator()(std::unique_ptr<DDSketch>& s) const {
+        if (!s) s = std::make_unique<DDSketch>();
+        (*this)(*s);
+    }
+};
 
 FeatureValue finite_or_overflow(double x) {
     if (!std::isfinite(x)) return {{}, true};
@@ -138,29 +170,12 @@ AccumulatorState make_state(AccumulatorKind kind) {
 
 void add(AccumulatorKind kind, AccumulatorState& state, const Value& value, const Event& event,
          PartitionId partition) {
-    std::visit(Overloaded{
-                   [](CountState& s) { ++s.n; },
-                   [&](SumIntState& s) {
-                       ++s.n;
-                       set_wide(s, wide(s) + std::get<std::int64_t>(value));
-                   },
-                   [&](SumFloatState& s) {
-                       ++s.n;
-                       s.sum += std::get<double>(value);
-                   },
-                   [&](MomentsState& s) { add_moment(s, as_double(value)); },
-                   [&](ExtremeState<std::int64_t>& s) {
-                       take_extreme(s, std::get<std::int64_t>(value), wants_max(kind));
-                   },
-                   [&](ExtremeState<double>& s) { take_extreme(s, std::get<double>(value), wants_max(kind)); },
-                   [&](std::unique_ptr<OrderedState>& s) { add_ordered(kind, s, value, event, partition); },
-                   [&](HyperLogLog& s) { s.add(hash_of(value)); },
-                   [&](std::unique_ptr<DDSketch>& s) {
-                       if (!s) s = std::make_unique<DDSketch>();
-                       s->add(as_double(value));
-                   },
-               },
-               state);
+    std::visit(Adding{kind, value, event, partition}, state);
+}
+
+void add_packed(AccumulatorKind kind, void* state, const Value& value, const Event& event,
+                PartitionId partition) {
+    visit_packed(kind, state, Adding{kind, value, event, partition});
 }
 
 void merge_states(AccumulatorKind, CountState& into, const CountState& from) { into.n += from.n; }
@@ -210,6 +225,8 @@ void merge_states(AccumulatorKind kind, std::unique_ptr<OrderedState>& into,
 
 void merge_states(AccumulatorKind, HyperLogLog& into, const HyperLogLog& from) { into.merge(from); }
 
+void merge_states(AccumulatorKind, DDSketch& into, const DDSketch& from) { into.merge(from); }
+
 void merge_states(AccumulatorKind, std::unique_ptr<DDSketch>& into, const std::unique_ptr<DDSketch>& from) {
     if (!from) return;
     if (!into) into = std::make_unique<DDSketch>();
@@ -218,6 +235,11 @@ void merge_states(AccumulatorKind, std::unique_ptr<DDSketch>& into, const std::u
 
 void merge(AccumulatorKind kind, AccumulatorState& into, const AccumulatorState& from) {
     std::visit([&]<class State>(State& state) { merge_states(kind, state, std::get<State>(from)); }, into);
+}
+
+void merge_packed(AccumulatorKind kind, void* into, const void* from) {
+    visit_packed(kind, into,
+                 [&]<class T>(T& state) { merge_states(kind, state, *static_cast<const T*>(from)); });
 }
 
 AccumulatorState clone(const AccumulatorState& state) {

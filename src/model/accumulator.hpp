@@ -108,6 +108,7 @@ void merge_states(AccumulatorKind kind, ExtremeState<double>& into, const Extrem
 void merge_states(AccumulatorKind kind, std::unique_ptr<OrderedState>& into,
                   const std::unique_ptr<OrderedState>& from);
 void merge_states(AccumulatorKind kind, HyperLogLog& into, const HyperLogLog& from);
+void merge_states(AccumulatorKind kind, DDSketch& into, const DDSketch& from);
 void merge_states(AccumulatorKind kind, std::unique_ptr<DDSketch>& into, const std::unique_ptr<DDSketch>& from);
 
 AccumulatorState clone(const AccumulatorState& state);

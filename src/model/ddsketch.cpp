@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace freshet {
 namespace {
@@ -54,9 +55,10 @@ double value_of(std::uint32_t key) {
     return negative ? -magnitude : magnitude;
 }
 
-void append_varint(std::string& out, std::uint64_t value) {
-    for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
-    out.push_back(static_cast<char>(value));
+char* put_varint(char* out, std::uint64_t value) {
+    for (; value >= 0x80; value >>= 7) *out++ = static_cast<char>(value | 0x80);
+    *out++ = static_cast<char>(value);
+    return out;
 }
 
 // Takes a varint of least length and at most 63 bits off the front of the bytes; none: kBadVarint.
@@ -155,6 +157,7 @@ void DDSketch::add(double x) {
     assert(std::isfinite(x));
     std::uint32_t key = key_for(x);
     if (empty()) {
+        words_.reserve(2);  // most hold few
         words_.push_back(word_of(key, 1));
         return;
     }
@@ -253,15 +256,24 @@ std::uint64_t DDSketch::count() const {
 }
 
 void DDSketch::append_to(std::string& out) const {
-    out.push_back(kVersion);
-    append_varint(out, words_.size());
+    const std::size_t before = out.size();
+    out.resize(before + most_stored_bytes());
+    out.resize(static_cast<std::size_t>(store(out.data() + before) - out.data()));
+}
+
+// A count takes 48 bits with its tag, so 7 bytes; a distance 18, so 3.
+char* DDSketch::store(char* out) const {
+    *out++ = kVersion;
+    out = put_varint(out, words_.size());
+    std::int64_t before = kZeroKey;
     for (std::size_t i = 0; i < words_.size(); ++i) {
         const std::int64_t key = key_of(words_[i]);
-        const std::int64_t distance = key - (i == 0 ? kZeroKey : key_of(words_[i - 1]));
+        const std::int64_t distance = key - std::exchange(before, key);
         const bool gap = i == 0 || distance != 1;
-        append_varint(out, count_of(words_[i]) << 1 | (gap ? 1 : 0));
-        if (gap) append_varint(out, i == 0 ? zigzag(distance) : static_cast<std::uint64_t>(distance - 2));
+        out = put_varint(out, count_of(words_[i]) << 1 | (gap ? 1 : 0));
+        if (gap) out = put_varint(out, i == 0 ? zigzag(distance) : static_cast<std::uint64_t>(distance - 2));
     }
+    return out;
 }
 
 Result<DDSketch> DDSketch::parse(std::string_view bytes) {

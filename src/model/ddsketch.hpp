@@ -45,6 +45,9 @@ public:
     // gap is 1. The distance of the first bucket (gap always 1) is from zero, in zigzag form; of another it is
     // from its predecessor, less 2, and gap 0 means the very next bucket. Numbers are LEB128 of least length.
     void append_to(std::string& out) const;
+    // The same to memory with room for most_stored_bytes(); gives where it ends.
+    char* store(char* out) const;
+    std::size_t most_stored_bytes() const { return 6 + words_.size() * 12; }
 
     // Accepts exactly what append_to writes, to the last byte; anything else is Errc::corrupt.
     static Result<DDSketch> parse(std::string_view bytes);

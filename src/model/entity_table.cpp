@@ -1,36 +1,63 @@
 #include "model/entity_table.hpp"
 
-#include <algorithm>
+#include <array>
 
 namespace freshet {
 
+namespace {
+
+// Touches looked up together, so that their cache misses overlap.
+constexpr std::size_t kTogether = 32;
+
+}  // namespace
+
 EntityTable::EntityTable(Plans plans, PartitionId partition, Generation generation, Offset start)
-    : plans_(std::move(plans)),
-      partition_(partition),
-      generation_(generation),
-      entities_(plans_.size()),
-      applied_(start) {}
+    : plans_(std::move(plans)), partition_(partition), generation_(generation), applied_(start) {}
 
 void EntityTable::apply(std::shared_ptr<const EventBatch> batch, std::span<const Touch> touches) {
-    for (const Touch& touch : touches) {
-        Entities& entities = entities_[touch.view];
-        auto found = entities.find(touch.entity);
-        if (found == entities.end())
-            found = entities.emplace(std::string(touch.entity), std::make_unique<Entry>()).first;
-        Entry& entry = *found.value();
-        if (entry.windows) {
-            count(touch.view, touch.entity, entry, batch->events[touch.event]);
-        } else {
-            wait(touch.view, touch.entity, entry, batch, touch.event);
-        }
-    }
+    for (std::size_t i = 0; i < touches.size(); i += kTogether)
+        apply_some(batch, touches.subspan(i, std::min(kTogether, touches.size() - i)));
     clock_ = std::max(clock_, batch->clock);
     recorded_clock_ = std::max(recorded_clock_, batch->recorded_clock);
     applied_ = std::max(applied_, batch->next);
+    more_ = batch->more;
 }
 
-void EntityTable::count(std::uint32_t view, std::string_view name, Entry& entry, const Event& event) {
-    switch (entry.windows->add(*plans_[view], event)) {
+void EntityTable::apply_some(const std::shared_ptr<const EventBatch>& batch, std::span<const Touch> touches) {
+    std::array<std::uint64_t, kTogether> hashes;
+    std::array<Entity*, kTogether> found;
+    for (std::size_t i = 0; i < touches.size(); ++i) {
+        hashes[i] = entities_.hash_of(touches[i].view, touches[i].entity);
+        entities_.prefetch(hashes[i]);
+    }
+    for (std::size_t i = 0; i < touches.size(); ++i) entities_.prefetch_entry(hashes[i]);
+    for (std::size_t i = 0; i < touches.size(); ++i) {
+        found[i] = &find_or_insert(hashes[i], touches[i]);
+        if (found[i]->windows) found[i]->windows->prefetch();
+    }
+    for (std::size_t i = 0; i < touches.size(); ++i)
+        if (found[i]->windows) found[i]->windows->prefetch_tiles();
+    for (std::size_t i = 0; i < touches.size(); ++i) {
+        if (found[i]->windows) {
+            count(*found[i], *batch, touches[i].event);
+        } else {
+            wait(*found[i], batch, touches[i].event);
+        }
+    }
+}
+
+EntityTable::Entity& EntityTable::find_or_insert(std::uint64_t hash, const Touch& touch) {
+    if (Entity* const known = entities_.find(hash, touch.view, touch.entity)) return *known;
+    auto entity = std::make_unique<Entity>();
+    entity->hash = hash;
+    entity->view = touch.view;
+    entity->name = touch.entity;
+    return *entities_.insert(std::move(entity));
+}
+
+void EntityTable::count(Entity& entity, const EventBatch& batch, std::uint32_t index) {
+    const Event& event = batch.events[index];
+    switch (entity.windows->add(*plans_[entity.view], event)) {
         case EntityWindows::Outcome::duplicate:
             ++counts_.duplicate;
             return;
@@ -41,26 +68,29 @@ void EntityTable::count(std::uint32_t view, std::string_view name, Entry& entry,
             ++counts_.counted;
             break;
     }
-    if (entry.dirty) return;
-    entry.dirty = true;
-    dirty_.entries.push_back({view, std::string(name), &entry});
-    dirty_.low = std::min(dirty_.low, event.offset);
+    if (!entity.dirty) mark_dirty(entity, batch, event.offset);
 }
 
-void EntityTable::wait(std::uint32_t view, std::string_view name, Entry& entry,
-                       std::shared_ptr<const EventBatch> batch, std::uint32_t event) {
-    if (entry.waiting.empty()) {
-        to_load_.entries.push_back({view, std::string(name), &entry});
-        to_load_.low = std::min(to_load_.low, batch->events[event].offset);
+void EntityTable::mark_dirty(Entity& entity, const EventBatch& batch, Offset offset) {
+    if (dirty_.empty() || dirty_.back().entities.size() == kFlushEntities) {
+        dirty_.emplace_back();
+        dirty_.back().since = batch.read_at;
     }
-    entry.waiting.push_back({std::move(batch), event});
+    entity.dirty = true;
+    dirty_.back().add(entity, offset);
+    ++dirty_entities_;
+}
+
+void EntityTable::wait(Entity& entity, std::shared_ptr<const EventBatch> batch, std::uint32_t event) {
+    if (entity.waiting.empty()) to_load_.add(entity, batch->events[event].offset);
+    entity.waiting.push_back({std::move(batch), event});
     ++waiting_;
 }
 
 std::vector<EntityKey> EntityTable::take_loads() {
     std::vector<EntityKey> keys;
-    keys.reserve(to_load_.entries.size());
-    for (Ref& ref : to_load_.entries) keys.push_back({ref.view, std::move(ref.name)});
+    keys.reserve(to_load_.entities.size());
+    for (const Entity* entity : to_load_.entities) keys.push_back({entity->view, entity->name});
     if (!keys.empty()) {
         loading_.push_back(to_load_.low);
         loading_entities_ += keys.size();
@@ -70,39 +100,52 @@ std::vector<EntityKey> EntityTable::take_loads() {
 }
 
 void EntityTable::loaded(const EntityKey& key, std::optional<Head> unfolded) {
-    Entry& entry = *entities_[key.view].find(key.name).value();
+    Entity& entity = *entities_.find(entities_.hash_of(key.view, key.name), key.view, key.name);
     const ViewPlan& plan = *plans_[key.view];
     if (unfolded) {
-        entry.windows.emplace(plan, std::move(*unfolded));
+        entity.windows.emplace(plan, std::move(*unfolded));
     } else {
-        entry.windows.emplace(plan, partition_, generation_);
+        entity.windows.emplace(plan, partition_, generation_);
     }
-    const auto waiting = std::exchange(entry.waiting, {});
+    const auto waiting = std::exchange(entity.waiting, {});
     waiting_ -= waiting.size();
-    for (const WaitingEvent& w : waiting) count(key.view, key.name, entry, w.batch->events[w.event]);
+    for (const WaitingEvent& w : waiting) count(entity, *w.batch, w.event);
     if (--loading_entities_ == 0) loading_.clear();
 }
 
+bool EntityTable::flush_due(std::int64_t hold, std::chrono::steady_clock::time_point now) const {
+    if (flush_in_flight() || dirty_.empty()) return false;
+    if (!more_ || now - dirty_.front().since >= kLongestHold) return true;
+    return applied_.value - dirty_.front().low.value >= hold;
+}
+
 std::size_t EntityTable::take_flush(const Store& store) {
-    std::swap(dirty_, flushing_);
-    dirty_.clear();
-    for (Ref& ref : flushing_.entries) {
-        ref.entry->dirty = false;
-        store(ref.view, ref.name, *ref.entry->windows);
+    if (dirty_.empty()) return 0;
+    flushing_ = std::move(dirty_.front());
+    dirty_.pop_front();
+    dirty_entities_ -= flushing_.entities.size();
+    const auto& entities = flushing_.entities;
+    for (std::size_t i = 0; i < entities.size(); ++i) {
+        // Each of those to come is one step nearer.
+        if (i + 12 < entities.size()) __builtin_prefetch(&entities[i + 12]->windows);
+        if (i + 8 < entities.size()) entities[i + 8]->windows->prefetch();
+        if (i + 4 < entities.size()) entities[i + 4]->windows->prefetch_all();
+        entities[i]->dirty = false;
+        store(entities[i]->view, entities[i]->name, *entities[i]->windows);
     }
-    return flushing_.entries.size();
+    return entities.size();
 }
 
 void EntityTable::flushed() { flushing_.clear(); }
 
-std::size_t EntityTable::size() const {
-    std::size_t total = 0;
-    for (const Entities& entities : entities_) total += entities.size();
-    return total;
+Offset EntityTable::safe() const {
+    Offset low = std::min(counted(), flushing_.low);
+    for (const Group& group : dirty_) low = std::min(low, group.low);
+    return low;
 }
 
-Offset EntityTable::safe() const {
-    Offset low = std::min({applied_, to_load_.low, dirty_.low, flushing_.low});
+Offset EntityTable::counted() const {
+    Offset low = std::min(applied_, to_load_.low);
     for (const Offset loading : loading_) low = std::min(low, loading);
     return low;
 }

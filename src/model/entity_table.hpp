@@ -3,15 +3,18 @@
 // by an actor.
 #pragma once
 
-#include <tsl/robin_map.h>
-
+#include <algorithm>
+#include <chrono>
+#include <deque>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "model/entity_index.hpp"
 #include "model/entity_windows.hpp"
 #include "model/event_batch.hpp"
 
@@ -40,18 +43,27 @@ public:
     // counted.
     void loaded(const EntityKey& key, std::optional<Head> unfolded);
 
-    // Hands every changed entity to `store` once. Until flushed() is called they count as unsafe; no second
-    // flush may be taken before.
+    // Whether to flush now: something changed, no flush is away, and it is no use to wait. In a backlog it is,
+    // as long as the changes span fewer than `hold` offsets and the oldest is younger than kLongestHold: the
+    // more events of an entity a flush holds, the less each costs.
+    static constexpr std::chrono::milliseconds kLongestHold{1000};
+    bool flush_due(std::int64_t hold, std::chrono::steady_clock::time_point now) const;
+
+    // Hands changed entities to `store`, those that changed first, at most kFlushEntities. Until flushed() is
+    // called they count as unsafe; no second flush may be taken before.
     using Store = std::function<void(std::uint32_t view, const std::string& name, EntityWindows& windows)>;
+    static constexpr std::size_t kFlushEntities = 2048;
     std::size_t take_flush(const Store& store);
     void flushed();
 
     bool flush_in_flight() const { return flushing_.low != kNone; }
-    std::size_t dirty() const { return dirty_.entries.size(); }
+    std::size_t dirty() const { return dirty_entities_; }
     std::size_t waiting() const { return waiting_; }  // events
-    std::size_t size() const;                         // entities
+    std::size_t size() const { return entities_.size(); }
     // Everything below is stored.
     Offset safe() const;
+    // Everything below is counted, late or a duplicate: its batches are let go.
+    Offset counted() const;
     // The highest clock of the partition in the batches applied; 1970 before the first.
     Timestamp clock() const { return clock_.value_or(Timestamp{}); }
     // The highest recorded clock that came with a batch: tiles are kept behind this one.
@@ -69,48 +81,50 @@ private:
         std::shared_ptr<const EventBatch> batch;
         std::uint32_t event;
     };
-    struct Entry {
-        std::optional<EntityWindows> windows;  // none: waiting to be loaded
-        bool dirty = false;
-        std::vector<WaitingEvent> waiting;
-    };
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-    };
-    using Entities = tsl::robin_map<std::string, std::unique_ptr<Entry>, Hash, std::equal_to<>>;
-    struct Ref {
+    struct Entity {
+        std::uint64_t hash;
         std::uint32_t view;
+        bool dirty = false;
         std::string name;
-        Entry* entry;
+        std::optional<EntityWindows> windows;  // none: waiting to be loaded
+        std::vector<WaitingEvent> waiting;
     };
     static constexpr Offset kNone{std::numeric_limits<std::int64_t>::max()};
     // Entities with the lowest offset that any of them holds back.
     struct Group {
-        std::vector<Ref> entries;
+        std::vector<Entity*> entities;
         Offset low = kNone;
+        std::chrono::steady_clock::time_point since{};  // the first was added; of changed ones only
+        void add(Entity& entity, Offset offset) {
+            entities.push_back(&entity);
+            low = std::min(low, offset);
+        }
         void clear() {
-            entries.clear();
+            entities.clear();
             low = kNone;
         }
     };
 
-    void count(std::uint32_t view, std::string_view name, Entry& entry, const Event& event);
-    void wait(std::uint32_t view, std::string_view name, Entry& entry, std::shared_ptr<const EventBatch> batch,
-              std::uint32_t event);
+    void apply_some(const std::shared_ptr<const EventBatch>& batch, std::span<const Touch> touches);
+    Entity& find_or_insert(std::uint64_t hash, const Touch& touch);
+    void count(Entity& entity, const EventBatch& batch, std::uint32_t event);
+    void mark_dirty(Entity& entity, const EventBatch& batch, Offset offset);
+    void wait(Entity& entity, std::shared_ptr<const EventBatch> batch, std::uint32_t event);
 
     Plans plans_;
     PartitionId partition_;
     Generation generation_;
-    std::vector<Entities> entities_;  // one map a view
-    Offset applied_;                  // one past the last offset applied
+    EntityIndex<Entity> entities_;
+    Offset applied_;  // one past the last offset applied
     std::optional<Timestamp> clock_;
     std::optional<Timestamp> recorded_clock_;
+    bool more_ = false;  // as the last batch said
     std::size_t waiting_ = 0;
     Group to_load_;
     std::vector<Offset> loading_;  // the low offset of each load under way, oldest first
     std::size_t loading_entities_ = 0;
-    Group dirty_;
+    std::deque<Group> dirty_;  // each is a flush; oldest first
+    std::size_t dirty_entities_ = 0;
     Group flushing_;
     Counts counts_;
 };

@@ -2,21 +2,14 @@
 
 #include <algorithm>
 
+#include "model/packed_state.hpp"
+
 namespace freshet {
 
 namespace {
 
 // Expired tiles are dropped in one move once there are this many, since each drop shifts those behind.
 constexpr std::size_t kExpireAtOnce = 8;
-
-bool before(const Tile& tile, TileNumber number) { return tile.number < number; }
-
-Tile make_tile(const Resolution& resolution, TileNumber number) {
-    Tile tile{number, {}};
-    tile.states.reserve(resolution.accumulators.size());
-    for (const AccumulatorDef& def : resolution.accumulators) tile.states.push_back(make_state(def.kind));
-    return tile;
-}
 
 std::uint64_t passing_filters(const ViewPlan& plan, const Event& event) {
     std::uint64_t passing = 0;
@@ -25,27 +18,43 @@ std::uint64_t passing_filters(const ViewPlan& plan, const Event& event) {
     return passing;
 }
 
-void count_one(const AccumulatorDef& def, AccumulatorState& state, const Event& event, std::uint64_t passing,
+void count_one(const AccumulatorDef& def, void* state, const Event& event, std::uint64_t passing,
                PartitionId partition) {
     if (def.filter && !(passing >> *def.filter & 1)) return;
     static constexpr Value kAny{true};
     const Value& value = def.field ? event.fields[*def.field] : kAny;
-    if (!is_null(value)) add(def.kind, state, value, event, partition);
+    if (!is_null(value)) add_packed(def.kind, state, value, event, partition);
+}
+
+// What stands of a stored resolution, in rows.
+void take_tiles(ResolutionHead& from, TileRows& to) {
+    for (Tile& tile : from.tiles) {
+        const Row row = to.insert(to.size(), tile.number);
+        for (std::size_t a = 0; a < tile.states.size(); ++a) {
+            const RowLayout::Column column = to.layout().columns()[a];
+            pack(column.kind, std::move(tile.states[a]), row.state(column));
+        }
+    }
 }
 
 }  // namespace
 
 EntityWindows::EntityWindows(const ViewPlan& plan, PartitionId partition, Generation generation)
-    : stamp_{generation, Offset{-1}}, partition_(partition), resolutions_(plan.resolutions().size()) {}
+    : stamp_{generation, Offset{-1}}, partition_(partition) {
+    resolutions_.reserve(plan.resolutions().size());
+    for (const Resolution& resolution : plan.resolutions()) resolutions_.emplace_back(resolution.rows);
+}
 
 EntityWindows::EntityWindows(const ViewPlan& plan, Head unfolded)
-    : stamp_(unfolded.stamp),
-      partition_(unfolded.partition),
-      newest_(unfolded.newest),
-      resolutions_(plan.resolutions().size()) {
+    : EntityWindows(plan, unfolded.partition, unfolded.stamp.generation) {
+    stamp_ = unfolded.stamp;
+    newest_ = unfolded.newest;
     for (std::size_t r = 0; r < resolutions_.size(); ++r) {
-        resolutions_[r].all = std::move(unfolded.resolutions[r].tiles);
-        resolutions_[r].sealed_to = unfolded.resolutions[r].stored_to;
+        Tiles& tiles = resolutions_[r];
+        take_tiles(unfolded.resolutions[r], tiles.all);
+        if (unfolded.resolutions[r].stored_to == kNoTile) continue;
+        tiles.sealed = std::make_unique<Sealed>(plan.resolutions()[r].rows);
+        tiles.sealed->to = unfolded.resolutions[r].stored_to;
     }
 }
 
@@ -66,117 +75,137 @@ EntityWindows::Outcome EntityWindows::add(const ViewPlan& plan, const Event& eve
     return Outcome::counted;
 }
 
-void EntityWindows::mark_changed(Tiles& tiles, TileNumber number) {
+void EntityWindows::mark_changed(Sealed& sealed, TileNumber number) {
     const TileNumber chunk = chunk_of(number);
-    auto& list = tiles.changed_chunks;
+    auto& list = sealed.changed_chunks;
     const auto place = std::lower_bound(list.begin(), list.end(), chunk);
     if (place == list.end() || *place != chunk) list.insert(place, chunk);
 }
 
-Tile& EntityWindows::tile_at(const Resolution& resolution, Tiles& tiles, TileNumber number) {
-    auto& all = tiles.all;
-    if (!all.empty() && all.back().number == number) return all.back();
-    const auto place = std::lower_bound(all.begin(), all.end(), number, before);
-    if (place != all.end() && place->number == number) return *place;
-    for (Merged& merged : tiles.merged)
-        if (merged.tiles > 0 && merged.from <= number && number <= tiles.sealed_to) ++merged.tiles;
-    return *all.insert(place, make_tile(resolution, number));
+Row EntityWindows::tile_at(Tiles& tiles, TileNumber number) {
+    TileRows& all = tiles.all;
+    if (!all.empty() && all.back().number() == number) return all[all.size() - 1];
+    const std::size_t place = all.lower_bound(number);
+    if (place < all.size() && all[place].number() == number) return all[place];
+    if (tiles.sealed) {
+        for (Sealed::Merge& merge : tiles.sealed->merged)
+            if (merge.tiles > 0 && merge.from <= number && number <= tiles.sealed->to) ++merge.tiles;
+    }
+    return all.insert(place, number);
 }
 
 void EntityWindows::count(const Resolution& resolution, Tiles& tiles, TileNumber number, const Event& event,
                           std::uint64_t passing, PartitionId partition) {
-    Tile& tile = tile_at(resolution, tiles, number);
-    for (std::size_t a = 0; a < resolution.accumulators.size(); ++a)
-        count_one(resolution.accumulators[a], tile.states[a], event, passing, partition);
-    if (number > tiles.sealed_to) return;
-    mark_changed(tiles, number);
-    for (std::size_t w = 0; w < tiles.merged.size(); ++w) {
-        Merged& merged = tiles.merged[w];
-        if (merged.tiles == 0 || number < merged.from) continue;
-        const auto& in_window = resolution.windows[w].accumulators;
-        for (std::size_t i = 0; i < in_window.size(); ++i)
-            count_one(resolution.accumulators[in_window[i]], merged.states[i], event, passing, partition);
+    const auto columns = resolution.rows.columns();
+    const Row tile = tile_at(tiles, number);
+    for (std::size_t a = 0; a < columns.size(); ++a)
+        count_one(resolution.accumulators[a], tile.state(columns[a]), event, passing, partition);
+    if (number > tiles.sealed_to()) return;
+    Sealed& sealed = *tiles.sealed;
+    mark_changed(sealed, number);
+    for (std::size_t w = 0; w < sealed.merged.size(); ++w) {
+        if (sealed.merged[w].tiles == 0 || number < sealed.merged[w].from) continue;
+        for (const std::size_t a : resolution.windows[w].accumulators)
+            count_one(resolution.accumulators[a], sealed.rows[w].state(columns[a]), event, passing, partition);
     }
 }
 
 void EntityWindows::expire(const Resolution& resolution, Tiles& tiles, Timestamp clock) {
-    auto& all = tiles.all;
-    const auto kept = std::lower_bound(all.begin(), all.end(), resolution.oldest_kept(clock), before);
-    const auto expired = static_cast<std::size_t>(kept - all.begin());
-    if (expired < kExpireAtOnce && expired < all.size()) return;
-    // The chunk that loses some tiles and keeps others need not be rewritten for that.
-    const bool keeps_sealed = kept != all.end() && kept->number <= tiles.sealed_to;
-    const TileNumber first_kept_chunk = keeps_sealed ? chunk_of(kept->number) : kNoTile;
-    for (auto tile = all.begin(); tile != kept; ++tile)
-        if (tile->number <= tiles.sealed_to && chunk_of(tile->number) != first_kept_chunk)
-            mark_changed(tiles, tile->number);
-    all.erase(all.begin(), kept);
+    TileRows& all = tiles.all;
+    const std::size_t expired = all.lower_bound(resolution.oldest_kept(clock));
+    if (expired == 0 || (expired < kExpireAtOnce && expired < all.size())) return;
+    if (tiles.sealed) {
+        // The chunk that loses some tiles and keeps others need not be rewritten for that.
+        const TileNumber sealed_to = tiles.sealed->to;
+        const bool keeps_sealed = expired < all.size() && all[expired].number() <= sealed_to;
+        const TileNumber first_kept_chunk = keeps_sealed ? chunk_of(all[expired].number()) : kNoTile;
+        for (std::size_t i = 0; i < expired; ++i) {
+            const TileNumber number = all[i].number();
+            if (number <= sealed_to && chunk_of(number) != first_kept_chunk)
+                mark_changed(*tiles.sealed, number);
+        }
+    }
+    all.erase_first(expired);
 }
 
 void EntityWindows::seal(const Resolution& resolution, Tiles& tiles) {
-    const auto& all = tiles.all;
-    const bool sealed = tiles.sealed_to != kNoTile;
-    if (!sealed && all.size() <= kSparseTiles) return;
+    TileRows& all = tiles.all;
+    if (tiles.sealed_to() == kNoTile) {
+        if (all.size() <= kSparseTiles) return;
+        if (!tiles.sealed) tiles.sealed = std::make_unique<Sealed>(resolution.rows);
+    }
+    Sealed& sealed = *tiles.sealed;
     if (all.size() > kOpenTiles) {
-        const TileNumber seal_to = all[all.size() - 1 - kOpenTiles].number;
-        for (auto tile = std::upper_bound(all.begin(), all.end(), tiles.sealed_to,
-                                          [](TileNumber n, const Tile&t) { return n < t.number; });
-             tile != all.end() && tile->number <= seal_to; ++tile) {
-            mark_changed(tiles, tile->number);
-            for (std::size_t w = 0; w < tiles.merged.size(); ++w) {
-                Merged& merged = tiles.merged[w];
-                if (merged.tiles == 0 || tile->number < merged.from) continue;
-                const auto& in_window = resolution.windows[w].accumulators;
-                for (std::size_t i = 0; i < in_window.size(); ++i)
-                    merge(resolution.accumulators[in_window[i]].kind, merged.states[i],
-                          tile->states[in_window[i]]);
-                ++merged.tiles;
+        const std::size_t end = all.size() - kOpenTiles;
+        for (std::size_t i = sealed.to == kNoTile ? 0 : all.lower_bound(sealed.to + 1); i < end; ++i) {
+            mark_changed(sealed, all[i].number());
+            for (std::size_t w = 0; w < sealed.merged.size(); ++w) {
+                if (sealed.merged[w].tiles > 0 && sealed.merged[w].from <= all[i].number())
+                    merge_sealed(resolution, tiles, w, all[i]);
             }
         }
-        tiles.sealed_to = std::max(tiles.sealed_to, seal_to);
+        sealed.to = std::max(sealed.to, all[end - 1].number());
     }
-    tiles.merged.resize(resolution.windows.size());
+    sealed.merged.resize(resolution.windows.size());
+    while (sealed.rows.size() < sealed.merged.size())
+        sealed.rows.insert(sealed.rows.size(), static_cast<TileNumber>(sealed.rows.size()));
     for (std::size_t w = 0; w < resolution.windows.size(); ++w) refresh_merged(resolution, tiles, w);
 }
 
-void EntityWindows::refresh_merged(const Resolution& resolution, Tiles& tiles, std::size_t window) {
-    if (tiles.all.empty()) {
-        tiles.merged[window] = {};
-        return;
-    }
-    const WindowPlan& plan = resolution.windows[window];
-    Merged& merged = tiles.merged[window];
-    const TileNumber window_start = tiles.all.back().number - plan.tiles;
-    merged.complete_from = tiles.all.front().number >= window_start ? kNoTile : window_start;
-    const bool fresh = merged.tiles > 0 && merged.from >= window_start + kApartTiles / 2;
-    if (fresh) return;
-    merged.from = window_start + kApartTiles;
-    merged.tiles = 0;
-    merged.states.clear();
-    for (auto tile = std::lower_bound(tiles.all.begin(), tiles.all.end(), merged.from, before);
-         tile != tiles.all.end() && tile->number <= tiles.sealed_to; ++tile) {
-        if (merged.tiles++ == 0)
-            for (const std::size_t a : plan.accumulators)
-                merged.states.push_back(make_state(resolution.accumulators[a].kind));
-        for (std::size_t i = 0; i < plan.accumulators.size(); ++i)
-            merge(resolution.accumulators[plan.accumulators[i]].kind, merged.states[i],
-                  tile->states[plan.accumulators[i]]);
-    }
+void EntityWindows::merge_sealed(const Resolution& resolution, Tiles& tiles, std::size_t window,
+                                 ConstRow tile) {
+    const auto columns = resolution.rows.columns();
+    const Row merged = tiles.sealed->rows[window];
+    for (const std::size_t a : resolution.windows[window].accumulators)
+        merge_packed(columns[a].kind, merged.state(columns[a]), tile.state(columns[a]));
+    ++tiles.sealed->merged[window].tiles;
 }
 
-// The tiles that stand one by one: the open ones, and of the sealed those that some window keeps apart.
-void EntityWindows::show(const Resolution& resolution, const Tiles& tiles, HeadView::Resolution& out) {
-    out.tiles.clear();
-    out.sealed_to = tiles.sealed_to;
-    out.merged = &tiles.merged;
-    if (tiles.all.empty()) return;
-    const TileNumber newest = tiles.all.back().number;
-    for (const Tile& tile : tiles.all) {
-        bool shown = tile.number > tiles.sealed_to;
-        for (std::size_t w = 0; !shown && w < tiles.merged.size(); ++w)
-            shown = newest - resolution.windows[w].tiles <= tile.number && tile.number < tiles.merged[w].from;
-        if (shown) out.tiles.push_back(&tile);
+void EntityWindows::refresh_merged(const Resolution& resolution, Tiles& tiles, std::size_t window) {
+    Sealed& sealed = *tiles.sealed;
+    Sealed::Merge& merge = sealed.merged[window];
+    const TileRows& all = tiles.all;
+    if (all.empty()) {
+        merge = {};
+        sealed.rows.reset(window);
+        return;
     }
+    const TileNumber window_start = all.back().number() - resolution.windows[window].tiles;
+    merge.complete_from = all[0].number() >= window_start ? kNoTile : window_start;
+    const bool fresh = merge.tiles > 0 && merge.from >= window_start + kApartTiles / 2;
+    if (fresh) return;
+    merge.from = window_start + kApartTiles;
+    merge.tiles = 0;
+    sealed.rows.reset(window);
+    for (std::size_t i = all.lower_bound(merge.from); i < all.size() && all[i].number() <= sealed.to; ++i)
+        merge_sealed(resolution, tiles, window, all[i]);
+}
+
+// The tiles that stand one by one: the open ones, and of the sealed those that some window keeps apart. Longer
+// windows begin earlier.
+void EntityWindows::show(const Resolution& resolution, const Tiles& tiles, HeadView::Resolution& out) {
+    const TileRows& all = tiles.all;
+    out.tiles.clear();
+    out.merged.clear();
+    out.sealed_to = tiles.sealed_to();
+    std::size_t next = 0;
+    const auto show_to = [&](std::size_t end) {
+        for (; next < end; ++next) out.tiles.push_back(all[next]);
+    };
+    if (out.sealed_to == kNoTile) return show_to(all.size());
+    const Sealed& sealed = *tiles.sealed;
+    for (std::size_t w = 0; w < sealed.merged.size(); ++w) {
+        const Sealed::Merge& merge = sealed.merged[w];
+        out.merged.push_back({merge.from, merge.complete_from, merge.tiles, sealed.rows[w]});
+    }
+    if (all.empty()) return;
+    const std::size_t open = all.lower_bound(sealed.to + 1);
+    for (std::size_t w = sealed.merged.size(); w-- > 0;) {
+        next = std::max(next, all.lower_bound(all.back().number() - resolution.windows[w].tiles));
+        show_to(std::min(open, all.lower_bound(sealed.merged[w].from)));
+    }
+    next = open;
+    show_to(all.size());
 }
 
 void EntityWindows::flush(const ViewPlan& plan, std::optional<Timestamp> clock, HeadView& head,
@@ -188,47 +217,53 @@ void EntityWindows::flush(const ViewPlan& plan, std::optional<Timestamp> clock, 
     changed.clear();
     for (std::size_t r = 0; r < resolutions_.size(); ++r) {
         const Resolution& resolution = plan.resolutions()[r];
-        if (clock) expire(resolution, resolutions_[r], *clock);
-        seal(resolution, resolutions_[r]);
-        show(resolution, resolutions_[r], head.resolutions[r]);
-        for (const TileNumber chunk : resolutions_[r].changed_chunks) changed.push_back({r, chunk});
-        resolutions_[r].changed_chunks.clear();
+        Tiles& tiles = resolutions_[r];
+        if (clock) expire(resolution, tiles, *clock);
+        seal(resolution, tiles);
+        show(resolution, tiles, head.resolutions[r]);
+        if (!tiles.sealed) continue;
+        for (const TileNumber chunk : tiles.sealed->changed_chunks) changed.push_back({r, chunk});
+        tiles.sealed->changed_chunks.clear();
     }
 }
 
-std::span<const Tile> EntityWindows::sealed_tiles(ChunkId chunk) const {
+std::vector<ConstRow> EntityWindows::sealed_tiles(ChunkId chunk) const {
     const Tiles& tiles = resolutions_[chunk.resolution];
+    std::vector<ConstRow> rows;
     const TileNumber first = chunk.number * kChunkTiles;
-    const TileNumber end = std::min(first + kChunkTiles, tiles.sealed_to + 1);
-    const auto from = std::lower_bound(tiles.all.begin(), tiles.all.end(), first, before);
-    const auto to = std::lower_bound(from, tiles.all.end(), std::max(first, end), before);
-    return {from, to};
+    for (std::size_t i = tiles.all.lower_bound(first); i < tiles.all.size(); ++i) {
+        const TileNumber number = tiles.all[i].number();
+        if (number > tiles.sealed_to() || chunk_of(number) != chunk.number) break;
+        rows.push_back(tiles.all[i]);
+    }
+    return rows;
 }
 
 Head EntityWindows::unfolded() const {
     Head head{stamp_, partition_, newest_, {}};
     for (const Tiles& tiles : resolutions_) {
         ResolutionHead& out = head.resolutions.emplace_back();
-        for (const Tile& tile : tiles.all) {
-            Tile& copy = out.tiles.emplace_back(Tile{tile.number, {}});
-            for (const AccumulatorState& state : tile.states) copy.states.push_back(clone(state));
-        }
+        for (std::size_t i = 0; i < tiles.all.size(); ++i)
+            out.tiles.push_back(unpack(tiles.all.layout(), tiles.all[i]));
     }
     return head;
+}
+
+Tile unpack(const RowLayout& layout, ConstRow row) {
+    Tile tile{row.number(), {}};
+    for (const RowLayout::Column column : layout.columns())
+        tile.states.push_back(unpack(column.kind, row.state(column)));
+    return tile;
 }
 
 std::size_t EntityWindows::memory_bytes() const {
     std::size_t bytes = sizeof *this + resolutions_.capacity() * sizeof(Tiles);
     for (const Tiles& tiles : resolutions_) {
-        bytes += tiles.all.capacity() * sizeof(Tile);
-        for (const Tile& tile : tiles.all) {
-            bytes += tile.states.capacity() * sizeof(AccumulatorState);
-            for (const AccumulatorState& state : tile.states) bytes += heap_bytes(state);
-        }
-        for (const Merged& merged : tiles.merged) {
-            bytes += sizeof merged + merged.states.capacity() * sizeof(AccumulatorState);
-            for (const AccumulatorState& state : merged.states) bytes += heap_bytes(state);
-        }
+        bytes += tiles.all.memory_bytes();
+        if (!tiles.sealed) continue;
+        const Sealed& sealed = *tiles.sealed;
+        bytes += sizeof sealed + sealed.merged.capacity() * sizeof(Sealed::Merge) + sealed.rows.memory_bytes() +
+                 sealed.changed_chunks.capacity() * sizeof(TileNumber);
     }
     return bytes;
 }

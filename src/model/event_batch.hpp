@@ -1,6 +1,7 @@
 // A run of consecutive records of one partition, decoded once and shared by the aggregators of that partition.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -25,6 +26,10 @@ struct EventBatch {
     std::optional<Timestamp> clock;  // the partition's clock after the last record
     // The clock that readers may still read as of, from the record; tiles are kept behind this one.
     std::optional<Timestamp> recorded_clock;
+    // Another batch follows at once, whatever becomes of this one: there is a backlog, and a flush may wait for
+    // more events of its entities.
+    bool more = false;
+    std::chrono::steady_clock::time_point read_at{};
     std::size_t bytes = 0;  // of the records' payloads
     std::size_t records = 0;
     std::vector<Event> events;

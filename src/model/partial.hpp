@@ -90,10 +90,16 @@ struct Head {
 
 // A head to be encoded, without a copy of its states: valid as long as what it was taken from is unchanged.
 struct HeadView {
+    struct Merge {
+        TileNumber from;
+        TileNumber complete_from;
+        std::uint32_t tiles;  // 0: `row` is not to be looked at
+        ConstRow row;         // the states of the window's accumulators are of meaning
+    };
     struct Resolution {
-        std::vector<const Tile*> tiles;
+        std::vector<ConstRow> tiles;
         TileNumber sealed_to = kNoTile;
-        const std::vector<Merged>* merged = nullptr;
+        std::vector<Merge> merged;  // one a window; empty when nothing is sealed
     };
     Stamp stamp;
     PartitionId partition;

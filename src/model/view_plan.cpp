@@ -54,6 +54,7 @@ ViewPlan::ViewPlan(const Source& source, View view)
     for (const Feature& feature : view_.features) add_feature(source, feature);
     sort_windows();
     for (Resolution& resolution : resolutions_) {
+        resolution.rows = RowLayout(resolution.accumulators);
         const TileNumber tiles = resolution.windows.back().tiles;
         resolution.kept = view_.retain + source.max_future;
         if (tiles != kLifetimeTiles) resolution.kept += tiles * resolution.hop;
@@ -69,7 +70,7 @@ ViewPlan::ViewPlan(const Source& source, View view)
 std::size_t ViewPlan::resolution_for(Duration hop) {
     for (std::size_t i = 0; i < resolutions_.size(); ++i)
         if (resolutions_[i].hop == hop) return i;
-    resolutions_.push_back({hop, {}, {}, {}});
+    resolutions_.push_back({hop, {}, {}, {}, {}});
     return resolutions_.size() - 1;
 }
 

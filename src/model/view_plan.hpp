@@ -9,6 +9,7 @@
 
 #include "model/accumulator.hpp"
 #include "model/definition.hpp"
+#include "model/tile_rows.hpp"
 
 namespace freshet {
 
@@ -31,6 +32,7 @@ struct Resolution {
     std::vector<AccumulatorDef> accumulators;
     std::vector<WindowPlan> windows;  // ascending
     Duration kept;                    // how far behind the partition's clock a tile is kept
+    RowLayout rows;                   // of a tile's states in memory
 
     // The oldest tile kept when the partition's clock is `clock`.
     TileNumber oldest_kept(Timestamp clock) const;

@@ -43,7 +43,8 @@ public:
 
 class IngestFixture {
 public:
-    explicit IngestFixture(int aggregators = 1) : system_(config_) {
+    explicit IngestFixture(int aggregators = 1) : IngestFixture(limits_of(aggregators)) {}
+    explicit IngestFixture(const IngestConfig& limits) : system_(config_) {
         const auto config = parse_config(kOrdersConfig, "orders.yaml");
         REQUIRE(config);
         auto plan = std::make_shared<SourcePlan>();
@@ -56,7 +57,7 @@ public:
         parts->node = "node-1";
         parts->group = "freshet";
         parts->kafka_cluster = "memory";
-        parts->limits.aggregators_per_partition = aggregators;
+        parts->limits = limits;
         parts->metrics = &metrics_;
         parts->watchdog = &watchdog_;
         writer_ = spawn_writer(system_, std::make_unique<MemoryPartialStore>(server), metrics_, Thread::shared);
@@ -154,7 +155,16 @@ public:
     std::shared_ptr<NodeStatus> status = std::make_shared<NodeStatus>();
     std::vector<Error> refused;
 
+    // Fenced calls that the store took.
+    std::uint64_t calls() { return server->snapshot().records.at(partition).calls; }
+
 private:
+    static IngestConfig limits_of(int aggregators) {
+        IngestConfig limits;
+        limits.aggregators_per_partition = aggregators;
+        return limits;
+    }
+
     caf::scheduler::test_coordinator& scheduler() {
         return dynamic_cast<caf::scheduler::test_coordinator&>(system_.scheduler());
     }

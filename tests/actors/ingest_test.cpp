@@ -40,6 +40,33 @@ TEST_CASE("twice the aggregators give the same values") {
     CHECK(node.stored("s3", kT + 100) == Values(14, 14 * 3 + 7 * 91));
 }
 
+TEST_CASE("a flush waits for the end of a backlog, and what waited is stored then") {
+    constexpr int kBatch = IngestConfig{}.batch_events;
+    for (const int events : {kBatch + 1, 2 * kBatch, 5 * kBatch - 1}) {
+        CAPTURE(events);
+        IngestFixture node;
+        for (int i = 0; i < events; ++i) node.order("north", 1, kT + i);
+        node.assign();
+        CHECK(node.recorded() == events);
+        CHECK(node.stored("north", kT + events) == Values(events, events));
+        // The epoch, the record as it begins, one write, the record at the end.
+        CHECK(node.calls() == 4);
+    }
+}
+
+TEST_CASE("a backlog longer than the credit is stored in parts") {
+    IngestConfig limits;
+    limits.batch_events = 100;
+    limits.max_inflight_events = 400;
+    IngestFixture node(limits);
+    for (int i = 0; i < 2500; ++i) node.order(i % 2 ? "north" : "south", 1, kT + i);
+    node.assign();
+    CHECK(node.recorded() == 2500);
+    CHECK(node.stored("north", kT + 2500) == Values(1250, 1250));
+    CHECK(node.calls() > 8);
+    CHECK(node.calls() < 40);
+}
+
 TEST_CASE("a store that is down is waited for, and nothing is lost or doubled") {
     IngestFixture node;
     node.assign();

@@ -73,10 +73,18 @@ struct Target {
         place_layout(bytes, 1);
         for (std::size_t r = 0; r < plan.resolutions().size(); ++r) {
             if (!codec.decode_chunk(r, 4'464'993, PartitionId{0}, bytes, chunk)) continue;
+            EntityWindows windows(plan, all_sealed(r));
             std::string again;
-            codec.encode_chunk(r, chunk.tiles, again);
+            codec.encode_chunk(r, windows.sealed_tiles({r, 4'464'993}), again);
             if (!codec.decode_chunk(r, 4'464'993, PartitionId{0}, again, chunk)) __builtin_trap();
         }
+    }
+    // A head whose one resolution with tiles is the chunk's.
+    Head all_sealed(std::size_t resolution) {
+        Head whole{{}, {}, {}, std::vector<ResolutionHead>(plan.resolutions().size())};
+        whole.resolutions[resolution].stored_to = chunk.tiles.back().number;
+        whole.resolutions[resolution].tiles = std::move(chunk.tiles);
+        return whole;
     }
     void place_layout(std::string& bytes, std::size_t at) const {
         if (bytes.size() < at + 5) return;

@@ -101,7 +101,7 @@ public:
         check_known_to_protobuf<store::Head>(std::string_view(head_).substr(kStampBytes + 1));
         REQUIRE(*decode_stamp(head_) == head.stamp);
         REQUIRE(codec_.decode_head(head_, reused_));
-        REQUIRE(same(reused_, copy_of(head)));
+        REQUIRE(same(reused_, copy_of(*plan_, head)));
         check_straight_reads();
         partition_ = head.partition;
         for (const auto& id : changed) {

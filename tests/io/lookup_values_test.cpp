@@ -166,11 +166,10 @@ TEST_CASE_FIXTURE(LookupFixture, "the second step gives what the unfolded tiles 
     std::vector<Payment> payments;
     for (int i = 0; i < 500; ++i)
         payments.push_back({kNoon - 500 * 20s + i * 20s, i, i / 8.0, std::to_string(i % 9)});
-    const EntityWindows windows = store("spend", "a", payments);
+    const Head whole = store("spend", "a", payments);
     store("spend", "sparse", {{kNoon, 1}});
     record_all(kNoon);
     const ViewPlan plan = this->plan("spend");
-    const Head whole = windows.unfolded();
     const Head* const heads[] = {&whole};
     FeatureReader reader(plan);
     const std::size_t all[] = {0, 1, 2, 3, 4};

@@ -29,28 +29,38 @@ inline Head copy_of(const Head& head) {
     return {head.stamp, head.partition, head.newest, copy_of(head.resolutions)};
 }
 inline Chunk copy_of(const Chunk& chunk) { return {chunk.resolution, chunk.number, copy_of(chunk.tiles)}; }
-inline Head copy_of(const HeadView& view) {
+inline Head copy_of(const ViewPlan& plan, const HeadView& view) {
     Head head{view.stamp, view.partition, view.newest, {}};
-    for (const HeadView::Resolution& r : view.resolutions) {
+    for (std::size_t i = 0; i < view.resolutions.size(); ++i) {
+        const Resolution& resolution = plan.resolutions()[i];
+        const HeadView::Resolution& r = view.resolutions[i];
         ResolutionHead& out = head.resolutions.emplace_back();
-        for (const Tile* tile : r.tiles) out.tiles.push_back(copy_of(*tile));
+        for (const ConstRow row : r.tiles) out.tiles.push_back(unpack(resolution.rows, row));
         out.sealed_to = r.sealed_to;
-        if (r.sealed_to != kNoTile) out.merged = copy_of(*r.merged);
+        for (std::size_t w = 0; w < r.merged.size(); ++w) {
+            const HeadView::Merge& m = r.merged[w];
+            Merged& merged = out.merged.emplace_back(Merged{m.from, m.complete_from, m.tiles, {}});
+            if (m.tiles == 0) continue;
+            Tile all = unpack(resolution.rows, m.row);
+            for (const std::size_t a : resolution.windows[w].accumulators)
+                merged.states.push_back(std::move(all.states[a]));
+        }
     }
     return head;
 }
 
 class CopiedStore {
 public:
-    CopiedStore(const Source&, const ViewPlan&) {}
+    CopiedStore(const Source&, const ViewPlan& plan) : plan_(&plan) {}
 
     void save(const EntityWindows& windows, const HeadView& head,
               const std::vector<EntityWindows::ChunkId>& changed) {
-        head_ = copy_of(head);
+        head_ = copy_of(*plan_, head);
         for (const auto& id : changed) {
             chunks_.erase(id);
             Chunk chunk{id.resolution, id.number, {}};
-            for (const Tile& tile : windows.sealed_tiles(id)) chunk.tiles.push_back(copy_of(tile));
+            for (const ConstRow row : windows.sealed_tiles(id))
+                chunk.tiles.push_back(unpack(plan_->resolutions()[id.resolution].rows, row));
             if (!chunk.tiles.empty()) chunks_.emplace(id, std::move(chunk));
         }
     }
@@ -62,6 +72,7 @@ public:
     }
 
 private:
+    const ViewPlan* plan_;
     Head head_;
     std::map<EntityWindows::ChunkId, Chunk> chunks_;
 };

@@ -229,9 +229,9 @@ public:
                std::stoll(std::string((*reply)[1].text())) / 1000;
     }
 
-    // Stores what one partition counted of one entity; returns it.
-    EntityWindows store(const std::string& view, const std::string& entity,
-                        const std::vector<Payment>& payments, std::int32_t partition = 0) {
+    // Stores what one partition counted of one entity; returns it, unfolded.
+    Head store(const std::string& view, const std::string& entity, const std::vector<Payment>& payments,
+               std::int32_t partition = 0) {
         const ViewPlan plan = this->plan(view);
         EntityWindows windows(plan, PartitionId{partition}, Generation{0});
         Timestamp clock{};
@@ -258,7 +258,7 @@ public:
             const SealedField field{origin, plan.resolutions()[chunk.resolution].hop, chunk.number};
             command({"HSET", sealed_key("fs:", plan.id(), entity), field.text(), bytes});
         }
-        return windows;
+        return windows.unfolded();
     }
 
     ViewProgress progress(const std::string& view, std::optional<Timestamp> clock,

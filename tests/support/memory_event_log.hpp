@@ -51,6 +51,7 @@ public:
             log.position = log.position.next();
             drained.next = log.position;
         }
+        drained.more = drained.records == max;
         return drained;
     }
 

@@ -91,10 +91,11 @@ struct IngestConfig {
     int aggregators_per_partition = 1;
     // Events handed to an aggregator at once. Smaller costs throughput (64: a seventh), larger costs latency.
     int batch_events = 1024;
-    // Events a partition may have read and not yet written to Redis. What is read in a round trip to Redis must
-    // fit.
-    int max_inflight_events = 65'536;
-    // The same in bytes of decoded events; whichever is reached first stops the reading.
+    // Events a partition may have read and not yet written to Redis: what is read again after a crash. In a
+    // backlog, flushes gather up to half of it, so that an entity is written once for many events.
+    int max_inflight_events = 262'144;
+    // Bytes of decoded events that a partition may hold until they are counted; whichever is reached first
+    // stops the reading.
     std::int64_t max_inflight_bytes = 16 << 20;
 
     friend bool operator==(const IngestConfig&, const IngestConfig&) = default;

@@ -53,6 +53,9 @@ void EventIntake::restart(std::optional<Timestamp> clock, std::vector<Offset> vi
 std::unique_ptr<EventBatch> EventIntake::new_batch() const {
     auto batch = std::make_unique<EventBatch>();
     batch->touches.resize(aggregators_);
+    batch->events.reserve(expected_);
+    batch->values.reserve(expected_ * source_.fields.size());
+    for (auto& touches : batch->touches) touches.reserve(expected_ * plans_.size() / aggregators_);
     return batch;
 }
 
@@ -125,7 +128,8 @@ std::optional<std::string_view> EventIntake::entity_name(const ViewPlan& plan, s
     return strings.copy(name_);
 }
 
-void EventIntake::finish(EventBatch& batch, Offset next) const {
+void EventIntake::finish(EventBatch& batch, Offset next) {
+    expected_ = batch.events.size();
     batch.next = next;
     batch.clock = clock_;
     const std::size_t width = source_.fields.size();

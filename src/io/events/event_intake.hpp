@@ -41,7 +41,7 @@ public:
     // Adds a record; rejections go to `rejected`. Offsets rise from call to call.
     void add(const LogRecord& record, EventBatch& batch, std::vector<Rejection>& rejected);
     // Call once, after the last record: `next` is one past the last offset seen.
-    void finish(EventBatch& batch, Offset next) const;
+    void finish(EventBatch& batch, Offset next);
 
     std::optional<Timestamp> clock() const { return clock_; }
 
@@ -58,7 +58,8 @@ private:
     EventDecoder decoder_;
     std::optional<Timestamp> clock_;
     std::vector<Offset> view_next_;
-    std::string name_;  // scratch
+    std::size_t expected_ = 0;  // events of a batch: as many as the last one had
+    std::string name_;          // scratch
 };
 
 // The name of an entity from the texts of its columns (docs/semantics.md, Views).

@@ -9,7 +9,6 @@ namespace {
 
 using namespace column_tag;
 using Ordered = std::unique_ptr<OrderedState>;
-using Sketch = std::unique_ptr<DDSketch>;
 
 std::int64_t difference(std::int64_t a, std::int64_t b) {
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
@@ -17,13 +16,13 @@ std::int64_t difference(std::int64_t a, std::int64_t b) {
 
 class ColumnWriter {
 public:
-    ColumnWriter(std::span<const States* const> rows, std::size_t column, WireWriter& out)
-        : rows_(rows), column_(column), out_(out) {}
+    ColumnWriter(RowLayout::Column column, std::span<const ConstRow> rows, WireWriter& out)
+        : column_(column), rows_(rows), out_(out) {}
 
     template <class State, class Of>
     bool any(const Of& of) const {
-        for (const States* row : rows_)
-            if (of(state<State>(*row))) return true;
+        for (const ConstRow row : rows_)
+            if (of(state<State>(row))) return true;
         return false;
     }
 
@@ -46,27 +45,27 @@ public:
     template <class State, class Write>
     void list(std::uint8_t tag, const Write& write) const {
         const std::size_t opened = out_.open(tag);
-        for (const States* row : rows_) write(state<State>(*row));
+        for (const ConstRow row : rows_) write(state<State>(row));
         out_.close(opened);
     }
-    // `append(state, string)` appends the bytes of a state, nothing for an empty one.
-    template <class State, class Append>
-    void blobs(const Append& append) const {
-        for (const States* row : rows_) {
+    // `write(state)` writes the bytes of a state, nothing for an empty one.
+    template <class State, class Write>
+    void blobs(const Write& write) const {
+        for (const ConstRow row : rows_) {
             const std::size_t opened = out_.open(kBlob);
-            out_.appended([&](std::string& bytes) { append(state<State>(*row), bytes); });
+            write(state<State>(row));
             out_.close(opened);
         }
     }
 
 private:
     template <class State>
-    const State& state(const States& row) const {
-        return *std::get_if<State>(&row[column_]);
+    const State& state(ConstRow row) const {
+        return *static_cast<const State*>(row.state(column_));
     }
 
-    std::span<const States* const> rows_;
-    std::size_t column_;
+    RowLayout::Column column_;
+    std::span<const ConstRow> rows_;
     WireWriter& out_;
 };
 
@@ -143,33 +142,32 @@ void encode_ordered(const ColumnWriter& w, const ColumnBase& base, WireWriter& o
         w, kOffset, base.offset.value, [](const OrderedState& s) { return s.offset.value; }, out);
     if (has_any<bool>(w)) w.list<Ordered>(kFlag, [&](const Ordered& s) { out.byte(value_or_zero<bool>(s)); });
     if (has_any<std::string>(w)) {
-        w.blobs<Ordered>([](const Ordered& s, std::string& bytes) {
-            if (s) bytes += std::get<std::string>(s->value);
+        w.blobs<Ordered>([&](const Ordered& s) {
+            if (s) out.raw(std::get<std::string>(s->value));
         });
     }
 }
 
-void encode_distincts(const ColumnWriter& w) {
+void encode_distincts(const ColumnWriter& w, WireWriter& out) {
     if (!w.any<HyperLogLog>([](const HyperLogLog& s) { return !s.empty(); })) return;
-    w.blobs<HyperLogLog>([](const HyperLogLog& s, std::string& bytes) {
-        if (!s.empty()) s.append_to(bytes);
+    w.blobs<HyperLogLog>([&](const HyperLogLog& s) {
+        if (!s.empty()) out.appended([&](std::string& bytes) { s.append_to(bytes); });
     });
 }
 
-void encode_quantiles(const ColumnWriter& w) {
-    const auto filled = [](const Sketch& s) { return s && !s->empty(); };
-    if (!w.any<Sketch>(filled)) return;
-    w.blobs<Sketch>([&](const Sketch& s, std::string& bytes) {
-        if (filled(s)) s->append_to(bytes);
+void encode_quantiles(const ColumnWriter& w, WireWriter& out) {
+    if (!w.any<DDSketch>([](const DDSketch& s) { return !s.empty(); })) return;
+    w.blobs<DDSketch>([&](const DDSketch& s) {
+        if (!s.empty()) out.written(s.most_stored_bytes(), [&](char* at) { return s.store(at); });
     });
 }
 
 }  // namespace
 
-void encode_column(AccumulatorKind kind, std::span<const States* const> rows, std::size_t column,
-                   const ColumnBase& base, WireWriter& out) {
-    const ColumnWriter writer(rows, column, out);
-    switch (kind) {
+void encode_column(RowLayout::Column column, std::span<const ConstRow> rows, const ColumnBase& base,
+                   WireWriter& out) {
+    const ColumnWriter writer(column, rows, out);
+    switch (column.kind) {
         case AccumulatorKind::count:
             return writer.counts<CountState>([](const CountState& s) { return s.n; }, false);
         case AccumulatorKind::sum_int:
@@ -188,9 +186,9 @@ void encode_column(AccumulatorKind kind, std::span<const States* const> rows, st
         case AccumulatorKind::last:
             return encode_ordered(writer, base, out);
         case AccumulatorKind::distinct:
-            return encode_distincts(writer);
+            return encode_distincts(writer, out);
         case AccumulatorKind::quantile:
-            return encode_quantiles(writer);
+            return encode_quantiles(writer, out);
     }
 }
 

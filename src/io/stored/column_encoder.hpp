@@ -4,11 +4,12 @@
 #include <span>
 
 #include "io/stored/column_format.hpp"
+#include "model/tile_rows.hpp"
 
 namespace freshet {
 
-// Writes (*row)[column] of every row. All states are of `kind`.
-void encode_column(AccumulatorKind kind, std::span<const States* const> rows, std::size_t column,
-                   const ColumnBase& base, WireWriter& out);
+// Writes the states of one column of every row.
+void encode_column(RowLayout::Column column, std::span<const ConstRow> rows, const ColumnBase& base,
+                   WireWriter& out);
 
 }  // namespace freshet

@@ -4,13 +4,13 @@
 namespace freshet {
 
 FlushBuilder::FlushBuilder(const Source& source, ViewPlans plans, PartitionId partition, Generation generation)
-    : plans_(std::move(plans)), origin_{partition, generation} {
+    : plans_(std::move(plans)), origin_{partition, generation}, origin_text_(origin_.text()) {
     codecs_.reserve(plans_.size());
     for (const auto& plan : plans_) codecs_.emplace_back(source, *plan);
 }
 
 PartialKey FlushBuilder::key_of(std::uint32_t view, const std::string& entity) const {
-    return {plans_[view]->id(), entity, origin_.text()};
+    return {plans_[view]->id(), entity, origin_text_};
 }
 
 // Raising an expiry costs the store as much as the write, so it is raised seldom: a sixteenth too late at most.
@@ -24,7 +24,9 @@ void FlushBuilder::add(std::uint32_t view, const std::string& entity, EntityWind
     const ViewPlan& plan = *plans_[view];
     windows.flush(plan, clock, head_, changed_);
     PartialWrite write{key_of(view, entity), {}, {}, {}};
-    codecs_[view].encode_head(head_, write.head);
+    encoded_.clear();
+    codecs_[view].encode_head(head_, encoded_);
+    write.head = encoded_;
     bytes_ += write.head.size();
     for (const EntityWindows::ChunkId& id : changed_) {
         ChunkWrite chunk{SealedField{origin_, plan.resolutions()[id.resolution].hop, id.number}.text(), {}};
@@ -39,7 +41,8 @@ void FlushBuilder::add(std::uint32_t view, const std::string& entity, EntityWind
     // Event time may stand still for ever, so only wall-clock views can expire.
     if (plan.view().clock == View::Clock::wall && !plan.keeps_forever())
         write.expire_at = rounded_expiry(windows.newest() + plan.longest_kept(), plan.longest_kept());
-    if (calls_.empty() || calls_.back().writes.size() == kWritesPerCall) calls_.emplace_back();
+    if (calls_.empty() || calls_.back().writes.size() == kWritesPerCall)
+        calls_.emplace_back().writes.reserve(kWritesPerCall);
     calls_.back().writes.push_back(std::move(write));
 }
 

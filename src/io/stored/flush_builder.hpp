@@ -38,10 +38,12 @@ private:
 
     ViewPlans plans_;
     HeadField origin_;
+    std::string origin_text_;
     std::vector<PartialCodec> codecs_;  // one a view
     std::vector<WriteCall> calls_;
     std::size_t bytes_ = 0;
-    HeadView head_;                                // scratch
+    HeadView head_;        // scratch
+    std::string encoded_;  // scratch: grows once, so that a head is allocated as long as it is
     std::vector<EntityWindows::ChunkId> changed_;  // scratch
 };
 

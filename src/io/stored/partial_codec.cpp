@@ -27,6 +27,40 @@ std::uint64_t big_endian(std::string_view bytes) {
 
 std::uint64_t behind(TileNumber newest, TileNumber tile) { return static_cast<std::uint64_t>(newest - tile); }
 
+// The distance of each tile from the one before it.
+void encode_steps(std::span<const ConstRow> tiles, WireWriter& out) {
+    for (std::size_t i = 1; i < tiles.size(); ++i) out.varint(behind(tiles[i].number(), tiles[i - 1].number()));
+}
+
+void encode_columns(std::uint8_t tag, const Resolution& resolution, std::span<const ConstRow> rows,
+                    const ColumnBase& base, WireWriter& out) {
+    for (const RowLayout::Column column : resolution.rows.columns()) {
+        const std::size_t opened = out.open(tag);
+        encode_column(column, rows, base, out);
+        out.close(opened);
+    }
+}
+
+void encode_merge(const Resolution& resolution, const WindowPlan& window, const HeadView::Merge& merge,
+                  TileNumber newest, const ColumnBase& base, WireWriter& out) {
+    if (merge.complete_from != kNoTile) {
+        out.byte(merged_tag::kComplete);
+        out.varint(behind(newest, merge.complete_from));
+    }
+    if (merge.tiles == 0) return;
+    if (merge.from != newest) {
+        out.byte(merged_tag::kFrom);
+        out.varint(behind(newest, merge.from));
+    }
+    out.byte(merged_tag::kTiles);
+    out.varint(merge.tiles);
+    for (const std::size_t a : window.accumulators) {
+        const std::size_t opened = out.open(merged_tag::kColumn);
+        encode_column(resolution.rows.columns()[a], std::span(&merge.row, 1), base, out);
+        out.close(opened);
+    }
+}
+
 std::string in_hex(std::uint32_t number) {
     std::array<char, 8> digits{};
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr;
@@ -98,80 +132,41 @@ void PartialCodec::encode_head(const HeadView& head, std::string& out) {
     }
 }
 
-void PartialCodec::encode_resolution(const HeadView& head, std::size_t index, WireWriter& out) {
+void PartialCodec::encode_resolution(const HeadView& head, std::size_t index, WireWriter& out) const {
     const Resolution& resolution = plan_.resolutions()[index];
     const HeadView::Resolution& stored = head.resolutions[index];
     const TileNumber newest = tile_of(head.newest, resolution.hop);
     const ColumnBase base{head.newest, head.stamp.offset, head.partition};
     if (!stored.tiles.empty()) {
-        from_.clear();
         const std::size_t opened = out.open(resolution_tag::kTiles);
-        TileNumber before = 0;
-        for (const Tile* tile : stored.tiles) {
-            out.varint(from_.empty() ? behind(newest, tile->number) : behind(tile->number, before));
-            before = tile->number;
-            from_.push_back(&tile->states);
-        }
+        out.varint(behind(newest, stored.tiles.front().number()));
+        encode_steps(stored.tiles, out);
         out.close(opened);
-        encode_columns(resolution_tag::kColumn, resolution, base, out);
+        encode_columns(resolution_tag::kColumn, resolution, stored.tiles, base, out);
     }
     if (stored.sealed_to == kNoTile) return;
     out.byte(resolution_tag::kSealed);
     out.varint(behind(newest, stored.sealed_to));
     for (std::size_t w = 0; w < resolution.windows.size(); ++w) {
         const std::size_t opened = out.open(resolution_tag::kWindow);
-        encode_merged(resolution, resolution.windows[w], (*stored.merged)[w], newest, base, out);
+        encode_merge(resolution, resolution.windows[w], stored.merged[w], newest, base, out);
         out.close(opened);
     }
 }
 
-void PartialCodec::encode_columns(std::uint8_t tag, const Resolution& resolution, const ColumnBase& base,
-                                  WireWriter& out) {
-    for (std::size_t a = 0; a < resolution.accumulators.size(); ++a) {
-        const std::size_t opened = out.open(tag);
-        encode_column(resolution.accumulators[a].kind, from_, a, base, out);
-        out.close(opened);
-    }
-}
-
-void PartialCodec::encode_merged(const Resolution& resolution, const WindowPlan& window, const Merged& merged,
-                                 TileNumber newest, const ColumnBase& base, WireWriter& out) {
-    if (merged.complete_from != kNoTile) {
-        out.byte(merged_tag::kComplete);
-        out.varint(behind(newest, merged.complete_from));
-    }
-    if (merged.tiles == 0) return;
-    if (merged.from != newest) {
-        out.byte(merged_tag::kFrom);
-        out.varint(behind(newest, merged.from));
-    }
-    out.byte(merged_tag::kTiles);
-    out.varint(merged.tiles);
-    from_.assign(1, &merged.states);
-    for (std::size_t i = 0; i < window.accumulators.size(); ++i) {
-        const std::size_t opened = out.open(merged_tag::kColumn);
-        encode_column(resolution.accumulators[window.accumulators[i]].kind, from_, i, base, out);
-        out.close(opened);
-    }
-}
-
-void PartialCodec::encode_chunk(std::size_t resolution, std::span<const Tile> tiles, std::string& out) {
+void PartialCodec::encode_chunk(std::size_t resolution, std::span<const ConstRow> tiles, std::string& out) {
     const Resolution& plan = plan_.resolutions()[resolution];
-    TileNumber before = chunk_of(tiles.front().number) * kChunkTiles;
-    const ColumnBase base{from_unix_ms(before * plan.hop.count()), Offset{0}, PartitionId{0}};
+    const TileNumber first = chunk_of(tiles.front().number()) * kChunkTiles;
+    const ColumnBase base{from_unix_ms(first * plan.hop.count()), Offset{0}, PartitionId{0}};
     WireWriter writer(out);
     writer.byte(static_cast<std::uint8_t>(PayloadEncoding::protobuf));
     writer.byte(chunk_tag::kLayout);
     writer.fixed(layout_);
-    from_.clear();
     const std::size_t opened = writer.open(chunk_tag::kTiles);
-    for (const Tile& tile : tiles) {
-        writer.varint(behind(tile.number, before));
-        before = tile.number;
-        from_.push_back(&tile.states);
-    }
+    writer.varint(behind(tiles.front().number(), first));
+    encode_steps(tiles, writer);
     writer.close(opened);
-    encode_columns(chunk_tag::kColumn, plan, base, writer);
+    encode_columns(chunk_tag::kColumn, plan, tiles, base, writer);
 }
 
 // ---- Reading

@@ -29,7 +29,7 @@ public:
     // Appends the stored bytes. No tile lies after the one of `head.newest`.
     void encode_head(const HeadView& head, std::string& out);
     // Appends the stored bytes of a chunk: `tiles`, at least one, all of one chunk of one resolution.
-    void encode_chunk(std::size_t resolution, std::span<const Tile> tiles, std::string& out);
+    void encode_chunk(std::size_t resolution, std::span<const ConstRow> tiles, std::string& out);
 
     // Both reuse the memory of `out`, and leave anything in it when they fail.
     Result<void> decode_head(std::string_view bytes, Head& out);
@@ -39,11 +39,7 @@ public:
                               std::string_view bytes, Chunk& out);
 
 private:
-    void encode_columns(std::uint8_t tag, const Resolution& resolution, const ColumnBase& base,
-                        WireWriter& out);
-    void encode_resolution(const HeadView& head, std::size_t index, WireWriter& out);
-    void encode_merged(const Resolution& resolution, const WindowPlan& window, const Merged& merged,
-                       TileNumber newest, const ColumnBase& base, WireWriter& out);
+    void encode_resolution(const HeadView& head, std::size_t index, WireWriter& out) const;
     bool decode_resolution(const HeadIndex::Resolution& index, const Resolution& resolution,
                            const ColumnBase& base, ResolutionHead& out);
     bool decode_tiles(std::span<const std::string_view> columns, const Resolution& resolution,
@@ -51,7 +47,6 @@ private:
 
     const ViewPlan& plan_;
     std::uint32_t layout_;
-    std::vector<const States*> from_;
     std::vector<States*> to_;
     std::vector<std::string_view> columns_;
     HeadIndex index_;

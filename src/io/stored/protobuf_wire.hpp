@@ -50,6 +50,11 @@ public:
         std::memcpy(at_, bytes.data(), bytes.size());
         at_ += bytes.size();
     }
+    // At most `most` bytes, which `write(char*)` writes; it gives where they end.
+    void written(std::size_t most, const auto& write) {
+        need(most);
+        at_ = write(at_);
+    }
     // What `append(std::string&)` appends.
     void appended(const auto& append) {
         out_.resize(size());

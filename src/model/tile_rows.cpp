@@ -1,0 +1,127 @@
+#include "model/tile_rows.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "model/packed_state.hpp"
+
+namespace freshet {
+
+namespace {
+
+void relocate_row(const RowLayout& layout, Row from, Row to) {
+    to.set_number(from.number());
+    for (const RowLayout::Column column : layout.columns())
+        relocate_packed(column.kind, from.state(column), to.state(column));
+}
+
+}  // namespace
+
+RowLayout::RowLayout(std::span<const AccumulatorDef> accumulators) {
+    for (const AccumulatorDef& def : accumulators) {
+        columns_.push_back({def.kind, static_cast<std::uint32_t>(bytes_)});
+        bytes_ += (packed_size(def.kind) + kPackedAlignment - 1) / kPackedAlignment * kPackedAlignment;
+    }
+}
+
+TileRows::~TileRows() {
+    destroy(0, size_);
+    ::operator delete(rows_);
+}
+
+TileRows::TileRows(TileRows&& other) noexcept
+    : layout_(other.layout_),
+      rows_(std::exchange(other.rows_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      capacity_(std::exchange(other.capacity_, 0)) {}
+
+TileRows& TileRows::operator=(TileRows&& other) noexcept {
+    std::swap(layout_, other.layout_);
+    std::swap(rows_, other.rows_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+    return *this;
+}
+
+// As numbers are unique, the distances to the first and the last one bound the place: without gaps, to one.
+std::size_t TileRows::lower_bound(TileNumber number) const {
+    if (size_ == 0 || number > back().number()) return size_;
+    const TileNumber first = (*this)[0].number();
+    if (number <= first) return 0;
+    const auto above = static_cast<std::uint64_t>(back().number()) - static_cast<std::uint64_t>(number);
+    const auto below = static_cast<std::uint64_t>(number) - static_cast<std::uint64_t>(first);
+    std::size_t low = size_ - 1 - static_cast<std::size_t>(std::min<std::uint64_t>(size_ - 1, above));
+    std::size_t high = static_cast<std::size_t>(std::min<std::uint64_t>(size_ - 1, below));
+    while (low < high) {
+        const std::size_t middle = (low + high) / 2;
+        if ((*this)[middle].number() < number) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+// Grows by a half: entities are many, and most have few tiles.
+void TileRows::reserve_one() {
+    if (size_ < capacity_) return;
+    const std::uint32_t capacity = capacity_ + capacity_ / 2 + 1;
+    const std::size_t bytes = layout_->bytes();
+    auto* const rows = static_cast<std::byte*>(::operator new(capacity* bytes));
+    for (std::size_t i = 0; i < size_; ++i) relocate_row(*layout_, (*this)[i], Row(rows + i * bytes));
+    ::operator delete(rows_);
+    rows_ = rows;
+    capacity_ = capacity;
+}
+
+Row TileRows::insert(std::size_t at, TileNumber number) {
+    reserve_one();
+    for (std::size_t i = size_; i > at; --i) relocate_row(*layout_, (*this)[i - 1], (*this)[i]);
+    ++size_;
+    Row row = (*this)[at];
+    row.set_number(number);
+    for (const RowLayout::Column column : layout_->columns()) construct_packed(column.kind, row.state(column));
+    return row;
+}
+
+void TileRows::erase_first(std::size_t count) {
+    destroy(0, count);
+    for (std::size_t i = count; i < size_; ++i) relocate_row(*layout_, (*this)[i], (*this)[i - count]);
+    size_ -= static_cast<std::uint32_t>(count);
+}
+
+void TileRows::reset(std::size_t at) {
+    destroy(at, at + 1);
+    for (const RowLayout::Column column : layout_->columns())
+        construct_packed(column.kind, (*this)[at].state(column));
+}
+
+void TileRows::destroy(std::size_t first, std::size_t end) {
+    for (std::size_t i = first; i < end; ++i)
+        for (const RowLayout::Column column : layout_->columns())
+            destroy_packed(column.kind, (*this)[i].state(column));
+}
+
+std::size_t TileRows::memory_bytes() const {
+    std::size_t bytes = capacity_ * layout_->bytes();
+    for (std::size_t i = 0; i < size_; ++i)
+        for (const RowLayout::Column column : layout_->columns())
+            bytes += packed_heap_bytes(column.kind, (*this)[i].state(column));
+    return bytes;
+}
+
+void TileRows::prefetch_last() const {
+    if (size_ == 0) return;
+    const std::byte* const row = rows_ + (size_ - 1) * layout_->bytes();
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + 64);
+}
+
+void TileRows::prefetch_rows() const {
+    const std::byte* const end = rows_ + size_ * layout_->bytes();
+    const std::byte* at = rows_ + (end - rows_ > 1024 ? end - rows_ - 1024 : 0);
+    for (; at < end; at += 64) __builtin_prefetch(at);
+}
+
+}  // namespace freshet
