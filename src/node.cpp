@@ -167,6 +167,7 @@ KafkaSettings Node::Parts::kafka_settings() const {
     settings.brokers = addresses.kafka;
     settings.group = config.kafka.group;
     settings.client_id = config.kafka.client_id;
+    settings.instance = config.kafka.instance;
     settings.properties = config.kafka.properties;
     return settings;
 }
