@@ -84,6 +84,7 @@ private:
         if (!taken) return fail(taken.error());
         taken_ = *taken;
         epoch_ = taken->epoch;
+        if (taken_.before) partitions_ = std::max(partitions_, taken_.before->partitions);
         watermark_.redis_time(steady_clock::now(), taken->redis_now);
         AskStartFacts question{partition_, {}};
         for (const auto& plan : views())

@@ -157,7 +157,9 @@ end
 local epoch = now[1] * 1000 + math.floor(now[2] / 1000)
 if standing.epoch then epoch = math.max(epoch, tonumber(standing.epoch) + 1) end
 local text = string.format('%.0f', epoch)
-call('HSET', record, 'epoch', text, 'node', ARGV[1], 'cluster', ARGV[2], 'group', ARGV[3], 'partitions', ARGV[4])
+-- the taker may have counted before the topic grew, and the watermarks that stand are of all
+local partitions = math.max(tonumber(standing.partitions or 0), tonumber(ARGV[4]))
+call('HSET', record, 'epoch', text, 'node', ARGV[1], 'cluster', ARGV[2], 'group', ARGV[3], 'partitions', partitions)
 if not standing.generation then call('HSET', record, 'generation', '0') end
 return {text, call('HINCRBY', record, 'calls', 1), now[1], now[2], before}
 )";
