@@ -64,11 +64,11 @@ private:
     void begin(const Partition& partition) {
         const auto source = spec_.sources.find(partition.topic);
         if (source == spec_.sources.end()) return;
-        auto& partitions = spec_.partitions[partition.topic];
-        partitions = std::max(partitions, partition.id.value + 1);
+        const std::int32_t known = spec_.partitions[partition.topic];
+        const PartitionFacts facts{std::max(known, partition.id.value + 1), partition.id.value >= known};
         Life& life = lives_[partition];
-        life.consumer = spawn_consumer(system(), partition, partitions, source->second, spec_.parts, writer_,
-                                       watch_, caf::actor_cast<SupervisorActor>(this));
+        life.consumer = spawn_consumer(system(), partition, facts, source->second, spec_.parts, writer_, watch_,
+                                       caf::actor_cast<SupervisorActor>(this));
         monitor(life.consumer);
         spec_.status->set(partition, "starting");
     }

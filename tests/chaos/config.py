@@ -55,7 +55,8 @@ PROBES = {"store_totals": ["s1"], "store_recent": ["s1"], "customer": [1], "city
 COUNTED = ("store_totals", "total")
 
 
-def configuration(brokers, redis, lookup, topic="orders", group="chaos", letters="", instance=""):
-    source = SOURCE_YAML.replace("topic: orders", f"topic: {topic}")
+def configuration(brokers, redis, lookup, topic="orders", group="chaos", letters="", instance="",
+                  start="earliest"):
+    source = SOURCE_YAML.replace("topic: orders", f"topic: {topic}\n    start: {start}")
     return CONFIG.format(brokers=brokers, redis=redis, lookup=lookup, source=source, group=group, letters=letters,
                          instance=instance)

@@ -16,7 +16,7 @@ from services import Broker, Node, Redis, wait_until
 
 import verdict
 from config import COUNTED, PROBES, configuration
-from configuration import load_config
+from configuration import parse_config
 from load import Load
 from prober import Prober
 from resp import ProtocolError, RespError
@@ -50,21 +50,25 @@ class FaultTest(unittest.TestCase):
         self.addCleanup(self.redis.stop)
         self.nodes = []
 
-    def prepare(self, nodes=1, partitions=4, instances=(), letters="letters"):
+    def prepare(self, nodes=1, partitions=4, instances=(), letters="letters", start="earliest"):
         """Nodes that have counted the first events, and a load and a prober that go on."""
         self.broker.create_topic(self.topic, partitions)
         for index in range(nodes):
-            self.node(instances[index] if index < len(instances) else "", letters)
-        source = load_config(self.nodes[0].config_path).sources["orders"]
-        self.load = Load(self.broker.port, self.topic, partitions, source, self.topic, EVENTS_A_SECOND, MOST_EVENTS).start()
+            self.node(instances[index] if index < len(instances) else "", letters, start)
+        if start != "earliest":         # or they would rightly leave out the first events
+            wait_until(lambda: sum(len(self.owned(node)) for node in self.nodes) == partitions, WITHIN, "all begin")
+        # To the oracle all events count: the nodes run before the first one.
+        self.config = parse_config(configuration("", "", "", self.topic))
+        self.load = Load(self.broker.port, self.topic, partitions, self.config.sources["orders"], self.topic,
+                         EVENTS_A_SECOND, MOST_EVENTS).start()
         self.addCleanup(self.load.abandon)
         self.prober = Prober(self.nodes, self.load.ledger, *COUNTED).start()
         self.addCleanup(self.prober.stop)
         self.wait_for_fresh()
 
-    def node(self, instance="", letters="letters"):
+    def node(self, instance, letters, start):
         node = Node(f"node{len(self.nodes)}", self.directory, lambda lookup: configuration(
-            self.broker.brokers, self.redis.address, lookup, self.topic, self.topic, letters, instance))
+            self.broker.brokers, self.redis.address, lookup, self.topic, self.topic, letters, instance, start))
         self.addCleanup(node.end)
         self.nodes.append(node)
         return node.start()
@@ -87,6 +91,10 @@ class FaultTest(unittest.TestCase):
         self.wait_for_fresh(begun, moment)
         fresh = time.monotonic() - begun
         return next(at for at in self.prober.answer_times() if at >= begun) - begun, fresh
+
+    def owned(self, node):
+        """{partition: epoch}"""
+        return {name: text.split("epoch=")[1].split()[0] for name, text in node.statuses().items() if "epoch=" in text}
 
     def wait_for_events(self, number):
         """Until so many more events are acked."""
@@ -112,11 +120,12 @@ class FaultTest(unittest.TestCase):
         log = verdict.catch_up(self.broker, self.topic, running, WITHIN)
         wrong = verdict.check_log(log, self.load.acked) + self.prober.complaints
         self.assertEqual(wrong, [])
-        oracle = verdict.oracle_of(load_config(self.nodes[0].config_path), self.topic, log)
+        oracle = verdict.oracle_of(self.config, self.topic, log)
         comparison, _ = verdict.compare_all(oracle, running, int(time.time() * 1000))
         self.assertFalse(comparison.mismatches, comparison.report())
         self.assertGreater(comparison.nontrivial * 2, comparison.compared)
-        recovery = "" if recovered is None else ", reads {:.2f} s and fresh values {:.1f} s after the fault".format(*recovered)
+        recovery = "" if recovered is None else (f", reads {recovered[0]:.2f} s and fresh values {recovered[1]:.1f} s "
+                                                 "after the fault")
         print(f"{len(log)} events, {comparison.compared} values equal the oracle's{recovery}", file=sys.stderr)
         return oracle
 
@@ -233,10 +242,6 @@ class RedisFaults(FaultTest):
 
 
 class NodeFaults(FaultTest):
-    def owned(self, node):
-        """{partition: epoch}"""
-        return {name: text.split("epoch=")[1].split()[0] for name, text in node.statuses().items() if "epoch=" in text}
-
     def settled(self, partitions=4):
         """Every node has some partitions, and all are owned."""
         owned = [self.owned(node) for node in self.nodes]
@@ -327,7 +332,8 @@ class KafkaFaults(FaultTest):
                                    "a dead letter", lambda: self.broker.set_topic(letters, max_message_bytes=1_000_000))
 
     def test_partitions_added_while_running(self):
-        self.prepare(nodes=2, partitions=4)
+        """A new partition is counted from its beginning, wherever the source starts."""
+        self.prepare(nodes=2, partitions=4, start="latest")
         self.broker.grow_topic(self.topic, 12)
         self.load.grow(12)
         recovered = self.recover()
