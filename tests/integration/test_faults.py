@@ -66,12 +66,12 @@ class FaultTest(unittest.TestCase):
         self.addCleanup(self.prober.stop)
         self.wait_for_fresh()
 
-    def node(self, instance, letters, start):
+    def node(self, instance, letters, start, ready_within=60):
         node = Node(f"node{len(self.nodes)}", self.directory, lambda lookup: configuration(
             self.broker.brokers, self.redis.address, lookup, self.topic, self.topic, letters, instance, start))
         self.addCleanup(node.end)
         self.nodes.append(node)
-        return node.start()
+        return node.start(ready_within)
 
     def wait(self, condition, what):
         def checked():
@@ -351,6 +351,26 @@ class KafkaFaults(FaultTest):
         finally:
             self.broker.go_on()
         self.judge(self.recover())
+
+    def test_a_node_stops_while_kafka_is_away(self):
+        """SIGTERM ends it all the same, and it starts again before Kafka is back."""
+        self.prepare()
+        self.broker.hold()
+        try:
+            self.nodes[0].stop()
+            self.nodes[0].start(ready_within=None)
+            self.expect_reads()
+        finally:
+            self.broker.go_on()
+        self.judge(self.recover())
+
+    def test_a_node_starts_before_its_topic(self):
+        """It waits, says what is missing, and goes on once that is there."""
+        early = self.node("", "letters", "earliest", ready_within=None)
+        wait_until(lambda: f"no such Kafka topic at {self.broker.brokers}: {self.topic}" in early.log, WITHIN, "a complaint")
+        self.assertTrue(early.running)
+        self.prepare(nodes=0)
+        self.judge()
 
     def test_broker_restarted(self):
         self.prepare(nodes=2)
