@@ -6,6 +6,7 @@ values became fresh after every fault.
 """
 import argparse
 import contextlib
+import gc
 import pathlib
 import random
 import shutil
@@ -29,6 +30,7 @@ EVENTS_A_SECOND = 300
 MOST_MINUTES = 60
 FRESH_WITHIN_SECONDS = 60
 CATCH_UP_SECONDS = 120
+MOST_SHOWN = 30
 
 class Lab:
     """All that runs, and what the faults need of it."""
@@ -107,6 +109,8 @@ class Lab:
         return time.monotonic() - self.begun
 
     def inject(self, fault):
+        # Or the gap in answers would be of our making.
+        self.until(lambda: self.static.answers() and self.dynamic.answers(), FRESH_WITHIN_SECONDS, "both nodes serve")
         self._injected.append((time.monotonic(), fault.kind))
         for part in fault.inject(self):
             kind, moment = part if isinstance(part, tuple) else (fault.kind, part)
@@ -152,6 +156,7 @@ def judge(lab, done, minutes, seed):
     now = int(time.time() * 1000)
     wrong = lab.failures + lab.prober.complaints + verdict.check_log(log, lab.load.acked)
     oracle = verdict.oracle_of(lab.config, TOPIC, log)
+    wrong += verdict.check_letters(oracle, lab.broker.headers(f"{TOPIC}.dlq"))
     comparison, statuses = verdict.compare_all(oracle, [lab.static, lab.dynamic], now)
     if comparison.nontrivial * 2 < comparison.compared:
         wrong.append(f"only {comparison.nontrivial} of {comparison.compared} values mean something")
@@ -164,11 +169,14 @@ def judge(lab, done, minutes, seed):
     for group in ("redis", "stall", "scale", "kafka"):
         print(f"faults of {group}: {sum(f.group == group for f in done)}")
     print(f"events: {len(log)} in the log, {len(lab.load.acked)} acked, {lab.load.sent_twice} sent again")
-    print(f"entities: { {view: len(oracle.entities(view)) for view in oracle.config.views} }, statuses {dict(statuses)}")
+    entities = {view: len(oracle.entities(view)) for view in oracle.config.views}
+    print(f"entities: {entities}, statuses {dict(statuses)}")
     print(f"reads by the prober: {lab.prober.reads}, errors {dict(lab.prober.errors.most_common(8))}")
     print(f"worst read gap over all nodes while Redis was up: {gap * 1000:.0f} ms, {lab.fault_before(at)}")
-    for text in wrong:
+    for text in wrong[:MOST_SHOWN]:
         print(f"WRONG {text}")
+    if len(wrong) > MOST_SHOWN:
+        print(f"WRONG ... and {len(wrong) - MOST_SHOWN} more")
     if comparison.mismatches:
         print(comparison.report())
     print(f"mismatches: {len(comparison.mismatches)} of {comparison.compared} values")
@@ -178,7 +186,8 @@ def judge(lab, done, minutes, seed):
 def arguments():
     parser = argparse.ArgumentParser(prog="scripts/chaos", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=2, help=f"how long faults are injected; at most {MOST_MINUTES}")
+    parser.add_argument("--minutes", type=float, default=2,
+                        help=f"how long faults are injected; at most {MOST_MINUTES}")
     parser.add_argument("--seed", default="1", help="chooses the faults and the events")
     parser.add_argument("--keep", action="store_true", help="leave the logs of all services, and say where")
     options = parser.parse_args()
@@ -193,6 +202,7 @@ def interrupted(number, _):
 
 def main():
     options = arguments()
+    gc.disable()                        # a collection over all events would stop the prober for a while
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-chaos-"))

@@ -1,5 +1,5 @@
-"""What can go wrong, by kind. A fault is a function of the lab that injects it, undoes it, and says from which moment on
-(unix seconds) the lab shall wait for fresh values; several moments if it has several parts."""
+"""What can go wrong, by kind. A fault is a function of the lab that injects it, undoes it, and yields the moment (unix
+seconds) whose events shall be awaited as fresh values; a name and a moment for each further part it has."""
 import time
 from typing import Callable, NamedTuple
 
@@ -75,7 +75,8 @@ def kill_all(lab):
 def kill_twice(lab):
     _killed(lab, lab.dynamic)
     lab.dynamic.start(ready_within=None)
-    hold(lab.random.uniform(0.1, 3))
+    lab.until(lab.dynamic.answers, 60, "the restarted node serves, and is joining the group")
+    hold(lab.random.uniform(0, 2))
     moment = _killed(lab, lab.static)
     lab.static.start(ready_within=None)
     yield moment
@@ -256,6 +257,16 @@ def broker_kill(lab):
     yield lab.fault_at()
 
 
+@fault("kill -9 of a node and of Kafka", "kafka", kills=1)
+def broker_and_node(lab):
+    node = lab.random.choice([lab.static, lab.dynamic])
+    lab.broker.kill()
+    node.kill()
+    node.start(ready_within=None)
+    lab.broker.restart()
+    yield lab.fault_at()
+
+
 @fault("partitions added", "kafka")
 def grow(lab):
     lab.partitions += 4
@@ -270,7 +281,7 @@ def deck(random, minutes, growing=True):
     order = []
     redis = [kind for kind, one in KINDS.items() if one.group == "redis"]
     random.shuffle(redis)
-    kafka = ["Kafka stopped for a while", "Kafka restarted", "Kafka killed and restarted"]
+    kafka = [kind for kind, one in KINDS.items() if one.group == "kafka" and kind != "partitions added"]
     random.shuffle(kafka)
     terms = ["SIGTERM, restart (static member)", "SIGTERM, restart (dynamic member)"]
     for block in range(max(1, round(minutes / 2))):
@@ -278,7 +289,7 @@ def deck(random, minutes, growing=True):
         cards += ["kill -9, restart (dynamic member)", "kill -9, taken over", "kill -9 of all nodes, restart",
                   "kill -9 while another rebalance goes on"]
         cards += ["scale-out to three nodes", "SIGSTOP beyond the session timeout", terms[block % 2]]
-        cards += [redis[(3 * block + i) % len(redis)] for i in range(3)] + [kafka[block % 3]]
+        cards += [redis[(3 * block + i) % len(redis)] for i in range(3)] + [kafka[block % len(kafka)]]
         random.shuffle(cards)
         order += cards
     if growing:

@@ -1,6 +1,6 @@
-"""A small Kafka client for one broker on this machine, with the few requests that the lab needs. The producer (record
-batches version 2, acks=all, one request at a time) knows of nothing but what the broker acked, and sends again what was not: then a record may be in
-the log twice, as with any such producer.
+"""A small Kafka client for one broker on this machine, with the few requests that the lab needs. Its producer (record
+batches version 2, acks=all, one request at a time) knows of nothing but what the broker acked, and sends again what was
+not: then a record may be in the log twice, as with any such producer.
 
     with Producer(9092, "orders") as producer:
         producer.send({0: [Record(b"key", b"value", 1700000000000)]})       # {0: 17}, the offset of its first record
@@ -11,7 +11,8 @@ import struct
 import time
 from typing import NamedTuple, Optional
 
-_RETRIABLE = {3, 5, 6, 7, 9, 13, 19, 20, 74, 75}        # no such partition yet, no leader, timed out, not enough replicas
+# No such partition yet, no leader, timed out, not enough replicas.
+_RETRIABLE = {3, 5, 6, 7, 9, 13, 19, 20, 74, 75}
 
 
 class Record(NamedTuple):
@@ -62,7 +63,8 @@ def record_batch(records):
     base = records[0].timestamp
     body = bytearray()
     for index, record in enumerate(records):
-        one = b"\0" + varint(record.timestamp - base) + varint(index) + _sized(record.key) + _sized(record.value) + b"\0"
+        one = b"\0" + varint(record.timestamp - base) + varint(index)
+        one += _sized(record.key) + _sized(record.value) + b"\0"
         body += varint(len(one)) + one
     # attributes, last offset delta, first and largest timestamp, no producer, number of records
     after_crc = struct.pack(">hiqqqhii", 0, len(records) - 1, base, max(r.timestamp for r in records), -1, -1, -1,

@@ -121,17 +121,18 @@ class Broker(kafka_services.Kafka):
     def delete_topic(self, name):
         self._run("topic", "delete", name)
 
+    def _consume(self, topic, line):
+        command = ["kcat", "-C", "-q", "-e", "-b", self.brokers, "-t", topic, "-o", "beginning", "-f", line]
+        return subprocess.run(command, check=True, capture_output=True, timeout=300).stdout
+
     def headers(self, topic):
         """The headers of every record of a topic, each as {name: text}."""
-        lines = subprocess.run(["kcat", "-C", "-q", "-e", "-b", self.brokers, "-t", topic, "-o", "beginning", "-f", "%h\n"],
-                               check=True, capture_output=True, timeout=300).stdout.decode("utf-8", "replace")
-        return [dict(h.split("=", 1) for h in line.split(",") if "=" in h) for line in lines.splitlines()]
+        lines = self._consume(topic, "%h\n").decode("utf-8", "replace").splitlines()
+        return [dict(h.split("=", 1) for h in line.split(",") if "=" in h) for line in lines]
 
     def read(self, topic):
         """Every record of a topic as (partition, offset, timestamp, key, value), by kcat."""
-        done = subprocess.run(["kcat", "-C", "-q", "-e", "-b", self.brokers, "-t", topic, "-o", "beginning", "-f",
-                               "%p %o %T %K %S\n%k%s\n"], check=True, capture_output=True, timeout=300)
-        data, at = done.stdout, 0
+        data, at = self._consume(topic, "%p %o %T %K %S\n%k%s\n"), 0
         while at < len(data):
             end = data.index(b"\n", at)
             partition, offset, timestamp, key_size, size = map(int, data[at:end].split())

@@ -41,12 +41,22 @@ def catch_up(broker, topic, nodes, within):
 
 
 def check_log(log, acked):
-    """What Kafka lost or changed of what it had acked: texts. `log` is {(partition, offset): (key, value, timestamp)}."""
+    """What Kafka lost or changed of what it had acked: texts. Both are {(partition, offset): (key, value, time)}."""
     wrong = []
     for place, record in acked.items():
         if log.get(place) != record:
             wrong.append(f"Kafka acked {record!r:.100} as {place}, and holds {log.get(place)!r:.100}")
     return wrong
+
+
+def check_letters(oracle, headers):
+    """Dead letters that were lost, and letters that should not be: texts. `headers` are those of the topic."""
+    found = {(int(h["freshet.partition"]), int(h["freshet.offset"]), h.get("freshet.view", "")) for h in headers}
+    expected = {(partition, offset, "") for partition, offset, _ in oracle.dead_letter_records("orders")}
+    for view in oracle.config.views:
+        expected |= {(partition, offset, view) for partition, offset in oracle.view_dead_letters(view)}
+    return [f"dead letter {place} is lost" for place in sorted(expected - found)] + \
+        [f"{place} is no dead letter" for place in sorted(found - expected)]
 
 
 def oracle_of(config, topic, log):
