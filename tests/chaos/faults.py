@@ -161,12 +161,30 @@ def redis_empty(lab):
     yield _down(lab, lab.redis.kill, lab.redis.start_empty, (0.1, 1))
 
 
-@fault("FLUSHALL", "redis")
-def redis_flush(lab):
+def _flush(lab):
     lab.prober.redis_forgets()
     lab.redis.command("FLUSHALL")
     lab.prober.redis_forgets()
-    yield lab.fault_at()
+    return lab.fault_at()
+
+
+@fault("FLUSHALL", "redis")
+def redis_flush(lab):
+    """At times again while what was lost is counted anew."""
+    for _ in range(lab.random.randrange(3)):
+        _flush(lab)
+        hold(lab.random.uniform(0, 0.8))
+    yield _flush(lab)
+
+
+@fault("FLUSHALL, kill -9 while values are rebuilt", "redis", kills=1)
+def redis_flush_and_node(lab):
+    node = lab.random.choice([lab.static, lab.dynamic])
+    _flush(lab)
+    hold(lab.random.uniform(0, 0.8))
+    moment = _killed(lab, node)
+    node.start(ready_within=None)
+    yield moment
 
 
 @fault("CLIENT PAUSE", "redis")
