@@ -187,7 +187,7 @@ class RedisFaults(FaultTest):
     def test_paused(self):
         self.prepare()
         self.redis.command("CLIENT", "PAUSE", 3000, "ALL")
-        self.wait_for_events(1000)
+        self.wait(self.redis.answers, "Redis goes on")
         self.judge(self.recover())
 
     def test_out_of_memory(self):
