@@ -190,7 +190,11 @@ bool is_unknown_script(const Result<RedisReply>& reply) {
 
 }  // namespace
 
+// A server without the script has just started, most likely: it may be another one, or configured otherwise. As
+// long as it could evict a partial, it gets none.
 Result<void> FencedScripts::load(Script script) {
+    if (const auto checked = check_server(connection_); !checked)
+        return Error{Errc::unavailable, checked.error().message};
     auto digest = connection_.command({"SCRIPT", "LOAD", text_of(script)});
     if (!digest) return digest.error();
     digests_[static_cast<std::size_t>(script)] = digest->text();
@@ -229,9 +233,16 @@ std::vector<Result<RedisReply>> FencedScripts::run(Script script, std::span<cons
     std::vector<std::size_t> missed;
     for (std::size_t i = 0; i < calls.size(); ++i)
         if (is_unknown_script(replies[i])) missed.push_back(i);
-    if (!missed.empty() && load(script)) {
-        for (const std::size_t i : missed) append(script, calls[i]);
-        for (const std::size_t i : missed) replies[i] = connection_.read();
+    if (!missed.empty()) {
+        const Result<void> loaded = load(script);
+        for (const std::size_t i : missed) {
+            if (loaded)
+                append(script, calls[i]);
+            else
+                replies[i] = loaded.error();
+        }
+        for (const std::size_t i : missed)
+            if (loaded) replies[i] = connection_.read();
     }
     for (Result<RedisReply>& reply : replies)
         if (reply && reply->is_error()) reply = error_of(*reply);
