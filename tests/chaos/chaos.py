@@ -26,7 +26,8 @@ from prober import Outages, Prober, worst_gap
 
 TOPIC = "orders"
 PARTITIONS = 8
-EVENTS_A_SECOND = 300
+MOST_EVENTS_A_SECOND = 2000
+FIRST_EVENTS = 300
 MOST_MINUTES = 60
 FRESH_WITHIN_SECONDS = 60
 CATCH_UP_SECONDS = 120
@@ -35,7 +36,7 @@ MOST_SHOWN = 30
 class Lab:
     """All that runs, and what the faults need of it."""
 
-    def __init__(self, directory, seed):
+    def __init__(self, directory, seed, rate):
         self.random = random.Random(f"faults {seed}")
         self.topic, self.partitions = TOPIC, PARTITIONS
         self.outages = Outages()
@@ -45,12 +46,12 @@ class Lab:
         self._end = contextlib.ExitStack()
         self.directory = directory
         try:
-            self._start(seed)
+            self._start(seed, rate)
         except BaseException:
             self.end()
             raise
 
-    def _start(self, seed):
+    def _start(self, seed, rate):
         self.broker = Broker(self.directory / "kafka")
         self._end.callback(self.broker.stop)
         self.redis = Redis(self.directory)
@@ -63,8 +64,8 @@ class Lab:
         self.static.start()
         self.dynamic.start()
         source = self.config.sources["orders"]
-        self.load = Load(self.broker.port, TOPIC, PARTITIONS, source, seed, EVENTS_A_SECOND,
-                         EVENTS_A_SECOND * 60 * (MOST_MINUTES + 5)).start()
+        self.load = Load(self.broker.port, TOPIC, PARTITIONS, source, seed, rate,
+                         rate * 60 * (MOST_MINUTES + 5)).start()
         self._end.callback(self.load.abandon)
         self.prober = Prober(self.nodes, self.load.ledger, *COUNTED).start()
         self._end.callback(self.prober.stop)
@@ -126,7 +127,7 @@ class Lab:
 
     def wait_for_baseline(self):
         """Fresh without any fault, for comparison."""
-        wait_until(lambda: len(self.load.acked) >= EVENTS_A_SECOND, 60, "the first events are acked")
+        wait_until(lambda: len(self.load.acked) >= FIRST_EVENTS, 60, "the first events are acked")
         if self.wait_for_fresh(self.fault_at()) is None:
             raise RuntimeError("values never became fresh, before any fault")
         for _ in range(3):
@@ -189,10 +190,13 @@ def arguments():
     parser.add_argument("--minutes", type=float, default=2,
                         help=f"how long faults are injected; at most {MOST_MINUTES}")
     parser.add_argument("--seed", default="1", help="chooses the faults and the events")
+    parser.add_argument("--rate", type=int, default=300, help=f"events a second; at most {MOST_EVENTS_A_SECOND}")
     parser.add_argument("--keep", action="store_true", help="leave the logs of all services, and say where")
     options = parser.parse_args()
     if not 0 < options.minutes <= MOST_MINUTES:
         parser.error(f"--minutes must be above 0 and at most {MOST_MINUTES}")
+    if not 0 < options.rate <= MOST_EVENTS_A_SECOND:
+        parser.error(f"--rate must be above 0 and at most {MOST_EVENTS_A_SECOND}")
     return options
 
 
@@ -207,7 +211,7 @@ def main():
         signal.signal(number, interrupted)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-chaos-"))
     try:
-        lab = Lab(directory, options.seed)
+        lab = Lab(directory, options.seed, options.rate)
         try:
             done = run(lab, options.minutes, options.seed)
             return judge(lab, done, options.minutes, options.seed)

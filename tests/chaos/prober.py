@@ -111,6 +111,9 @@ class Prober:
         while not self._stopping.is_set():
             begun = time.monotonic()
             try:
+                if client is None and not node.running:
+                    self._stopping.wait(PERIOD_SECONDS)
+                    continue
                 if client is None:
                     client = node.client(timeout=2.0)
                 self._read(node, client, pick, seen)
