@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "bounded_end.hpp"
 #include "commands.hpp"
 #include "io/config/config_file.hpp"
 #include "io/log.hpp"
@@ -9,6 +10,13 @@
 #include "stop_signal.hpp"
 
 namespace freshet {
+
+namespace {
+
+// Below the ten seconds that container runtimes give by default, and above what an orderly end may take.
+constexpr std::chrono::seconds kEndWithin{9};
+
+}  // namespace
 
 int command_run(const RunOptions& options) {
     auto config = load_config(options.config);
@@ -34,7 +42,10 @@ int command_run(const RunOptions& options) {
     std::cout << (*node)->addresses().json() << std::endl;
     stop.wait();
     log::info("stopping");
-    node->reset();
+    {
+        const BoundedEnd bounded(kEndWithin, was_refused ? 1 : 0);
+        node->reset();
+    }
     log::info("stopped");
     return was_refused ? 1 : 0;
 }

@@ -167,6 +167,7 @@ KafkaSettings Node::Parts::kafka_settings() const {
     settings.brokers = addresses.kafka;
     settings.group = config.kafka.group;
     settings.client_id = config.kafka.client_id;
+    settings.instance = config.kafka.instance;
     settings.properties = config.kafka.properties;
     return settings;
 }
@@ -193,11 +194,9 @@ Result<std::map<std::string, std::int32_t>> Node::Parts::find_topics(const std::
     return wait_for<Counts>(
         [&]() -> Result<Counts> {
             auto counts = event_log->partition_counts(topics, kAskTimeout);
-            if (!counts) return counts;
-            for (const std::string& topic : topics)
-                if (!counts->contains(topic))
-                    return Error{Errc::unavailable,
-                                 "topic " + topic + " does not exist on " + addresses.kafka + "; create it"};
+            // It may be on its way, and a broker that has just started does not know its topics yet.
+            if (!counts && counts.error().code == Errc::not_found)
+                return Error{Errc::unavailable, counts.error().message};
             return counts;
         },
         callbacks.give_up);

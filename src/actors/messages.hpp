@@ -171,6 +171,9 @@ struct Revoked {
     bool lost;
 };
 struct Released {};  // nobody drains those partitions any more
+struct Expelled {
+    Error error;
+};
 struct PartitionRunning {
     Partition partition;
     Epoch epoch;
@@ -192,6 +195,7 @@ struct RestartPartition {
 
 using SupervisorActor = caf::typed_actor<caf::reacts_to<Assigned>,                  // from the group
                                          caf::replies_to<Revoked>::with<Released>,  // from the group
+                                         caf::reacts_to<Expelled>,                  // from the group: for good
                                          caf::reacts_to<PartitionRunning>,          // a life is consuming
                                          caf::reacts_to<PartitionFailed>,           // a life ends, and why
                                          caf::reacts_to<PartitionStatus>,           // once a second
@@ -199,14 +203,14 @@ using SupervisorActor = caf::typed_actor<caf::reacts_to<Assigned>,              
 
 }  // namespace freshet
 
-#define FRESHET_MESSAGES(allow)                                                                               \
-    allow(TakeEpochRequest) allow(EpochTaken) allow(LoadRequest) allow(Loaded) allow(FlushRequest)            \
-        allow(Flushed) allow(AdvanceRequest) allow(AdvanceDone) allow(WriterWork) allow(BatchReady)           \
-            allow(Wake) allow(AggregatorProgress) allow(AggregatorFailed) allow(StartFacts) allow(EndOffset)  \
-                allow(DeadLetterAcked) allow(StopConsuming) allow(Stopped) allow(AskStartFacts)               \
-                    allow(WatchEnd) allow(UnwatchEnd) allow(WatchTick) allow(Assigned) allow(Revoked)         \
-                        allow(Released) allow(PartitionRunning) allow(PartitionFailed) allow(PartitionStatus) \
-                            allow(RestartPartition)
+#define FRESHET_MESSAGES(allow)                                                                              \
+    allow(TakeEpochRequest) allow(EpochTaken) allow(LoadRequest) allow(Loaded) allow(FlushRequest)           \
+        allow(Flushed) allow(AdvanceRequest) allow(AdvanceDone) allow(WriterWork) allow(BatchReady)          \
+            allow(Wake) allow(AggregatorProgress) allow(AggregatorFailed) allow(StartFacts) allow(EndOffset) \
+                allow(DeadLetterAcked) allow(StopConsuming) allow(Stopped) allow(AskStartFacts)              \
+                    allow(WatchEnd) allow(UnwatchEnd) allow(WatchTick) allow(Assigned) allow(Revoked)        \
+                        allow(Released) allow(Expelled) allow(PartitionRunning) allow(PartitionFailed)       \
+                            allow(PartitionStatus) allow(RestartPartition)
 
 // All of these stay within one process.
 #define FRESHET_LOCAL_MESSAGE(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(freshet::type)

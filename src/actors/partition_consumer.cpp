@@ -19,12 +19,13 @@ constexpr std::chrono::seconds kCommitEvery{1};
 
 class PartitionConsumer : public ConsumerActor::base {
 public:
-    PartitionConsumer(caf::actor_config& config, Partition partition, std::int32_t partitions,
+    PartitionConsumer(caf::actor_config& config, Partition partition, PartitionFacts facts,
                       std::shared_ptr<const SourcePlan> source, std::shared_ptr<const IngestParts> parts,
                       WriterActor writer, LogWatchActor watch, SupervisorActor supervisor)
         : ConsumerActor::base(config),
           partition_(std::move(partition)),
-          partitions_(partitions),
+          partitions_(facts.partitions),
+          is_new_(facts.is_new),
           source_(std::move(source)),
           parts_(std::move(parts)),
           writer_(std::move(writer)),
@@ -85,10 +86,12 @@ private:
         if (!taken) return fail(taken.error());
         taken_ = *taken;
         epoch_ = taken->epoch;
+        if (taken_.before) partitions_ = std::max(partitions_, taken_.before->partitions);
         watermark_.redis_time(steady_clock::now(), taken->redis_now);
         AskStartFacts question{partition_, {}};
         for (const auto& plan : views())
-            question.views.push_back({plan->view().start.value_or(source_->source.start)});
+            question.views.push_back(
+                {is_new_ ? Start{StartEarliest{}} : plan->view().start.value_or(source_->source.start)});
         send(watch_, std::move(question));
     }
 
@@ -367,6 +370,7 @@ private:
 
     const Partition partition_;
     std::int32_t partitions_;
+    const bool is_new_;
     std::shared_ptr<const SourcePlan> source_;
     std::shared_ptr<const IngestParts> parts_;
     WriterActor writer_;
@@ -406,12 +410,11 @@ private:
 
 }  // namespace
 
-ConsumerActor spawn_consumer(caf::actor_system& system, Partition partition, std::int32_t partitions,
+ConsumerActor spawn_consumer(caf::actor_system& system, Partition partition, PartitionFacts facts,
                              std::shared_ptr<const SourcePlan> source, std::shared_ptr<const IngestParts> parts,
                              WriterActor writer, LogWatchActor watch, SupervisorActor supervisor) {
-    return system.spawn<PartitionConsumer>(std::move(partition), partitions, std::move(source),
-                                           std::move(parts), std::move(writer), std::move(watch),
-                                           std::move(supervisor));
+    return system.spawn<PartitionConsumer>(std::move(partition), facts, std::move(source), std::move(parts),
+                                           std::move(writer), std::move(watch), std::move(supervisor));
 }
 
 }  // namespace freshet

@@ -25,10 +25,17 @@ struct IngestParts {
     Watchdog* watchdog;
 };
 
+// What a life is told of its partition.
+struct PartitionFacts {
+    std::int32_t partitions;  // of the topic, as known so far
+    // It appeared while this node ran: nothing in it is older than the views, wherever these start.
+    bool is_new;
+};
+
 // One life of one partition: takes an epoch, finds where to go on, drains the partition's queue against credit,
 // ships batches to its aggregators, advances the record when everything below an offset is stored, and then
 // commits. Reports to the supervisor; ends with PartitionFailed when a new life is needed.
-ConsumerActor spawn_consumer(caf::actor_system& system, Partition partition, std::int32_t partitions,
+ConsumerActor spawn_consumer(caf::actor_system& system, Partition partition, PartitionFacts facts,
                              std::shared_ptr<const SourcePlan> source, std::shared_ptr<const IngestParts> parts,
                              WriterActor writer, LogWatchActor watch, SupervisorActor supervisor);
 

@@ -35,6 +35,7 @@ protected:
                 for (const Partition& partition : assigned.partitions) begin(partition);
             },
             [this](const Revoked& revoked) { return release(revoked); },
+            [this](const Expelled& expelled) { refuse(expelled.error); },
             [this](const PartitionRunning& running) {
                 const auto life = lives_.find(running.partition);
                 if (life != lives_.end()) life->second.back_off = kFirstBackOff;
@@ -63,11 +64,11 @@ private:
     void begin(const Partition& partition) {
         const auto source = spec_.sources.find(partition.topic);
         if (source == spec_.sources.end()) return;
-        auto& partitions = spec_.partitions[partition.topic];
-        partitions = std::max(partitions, partition.id.value + 1);
+        const std::int32_t known = spec_.partitions[partition.topic];
+        const PartitionFacts facts{std::max(known, partition.id.value + 1), partition.id.value >= known};
         Life& life = lives_[partition];
-        life.consumer = spawn_consumer(system(), partition, partitions, source->second, spec_.parts, writer_,
-                                       watch_, caf::actor_cast<SupervisorActor>(this));
+        life.consumer = spawn_consumer(system(), partition, facts, source->second, spec_.parts, writer_, watch_,
+                                       caf::actor_cast<SupervisorActor>(this));
         monitor(life.consumer);
         spec_.status->set(partition, "starting");
     }
@@ -77,16 +78,17 @@ private:
         if (life == lives_.end() || !life->second.consumer) return;
         life->second.consumer = nullptr;
         spec_.status->set(partition, "failed: " + error.message);
-        if (error.code == Errc::refused) {
-            log::error(partition.text() + ": " + error.message);
-            if (spec_.refuse) spec_.refuse(error);
-            return;
-        }
+        if (error.code == Errc::refused) return refuse(error.within(partition.text()));
         log::warn(partition.text() + ": " + error.message + "; beginning again in " +
                   std::to_string(life->second.back_off.count()) + " ms");
         spec_.parts->metrics->partition_restarted(partition);
         delayed_send(this, life->second.back_off, RestartPartition{partition});
         life->second.back_off = std::min(life->second.back_off * 2, kLongestBackOff);
+    }
+
+    void refuse(const Error& error) {
+        log::error(error.message);
+        if (spec_.refuse) spec_.refuse(error);
     }
 
     // A life that failed has said so before; this is for those that died of an exception.
@@ -167,6 +169,8 @@ public:
     }
 
     void log_error(const Error& error) override { log::warn("kafka: " + error.message); }
+
+    void expelled(const Error& error) override { caf::anon_send(supervisor_, Expelled{error}); }
 
 private:
     caf::actor_system& system_;

@@ -13,7 +13,7 @@ namespace freshet {
 
 struct SupervisorSpec {
     std::map<std::string, std::shared_ptr<const SourcePlan>> sources;  // by topic
-    std::map<std::string, std::int32_t> partitions;                    // by topic
+    std::map<std::string, std::int32_t> partitions;                    // by topic, when the node started
     std::shared_ptr<const IngestParts> parts;
     std::shared_ptr<NodeStatus> status;
     // Called once when going on would be wrong (a changed definition, another deployment's Redis): the node is

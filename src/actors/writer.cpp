@@ -37,6 +37,14 @@ protected:
         };
     }
 
+    // A promise keeps this actor alive, and with it the thread that the end of the process waits for.
+    void on_exit() override {
+        epochs_.clear();
+        loads_.clear();
+        flushes_.clear();
+        advances_.clear();
+    }
+
 private:
     template <class Request, class Answer>
     struct Pending {

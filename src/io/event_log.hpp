@@ -43,6 +43,8 @@ public:
     virtual void assigned(const std::vector<Partition>& partitions) = 0;
     virtual void revoked(const std::vector<Partition>& partitions, bool lost) = 0;
     virtual void log_error(const Error& error) = 0;  // worth a line in the log; the client goes on by itself
+    // This node is no member any more and cannot become one again, e.g. since another took its instance name.
+    virtual void expelled(const Error& error) = 0;
 };
 
 class EventLog {

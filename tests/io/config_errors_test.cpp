@@ -74,7 +74,7 @@ kafak: {}
 zzzzzz: {}
     3:1: unknown key "zzzzzz"; there are: sources, views, services, kafka, redis, lookup, metrics, store, ingest, roles, log, include
 kafka: 3
-    3:8: kafka has a single value; write a map with keys among: brokers, group, dead_letter_topic, client_id, properties
+    3:8: kafka has a single value; write a map with keys among: brokers, group, dead_letter_topic, client_id, instance, properties
 kafka: {brokres: a}
     3:9: unknown key "brokres"; did you mean "brokers"? (in kafka)
 kafka: {group.id: a}
@@ -123,6 +123,10 @@ kafka: {properties: {group.id: x}}
     3:22: the Kafka property group.id is ours: write kafka.group instead
 kafka: {properties: {client.id: x}}
     3:22: the Kafka property client.id is ours: write kafka.client_id instead
+kafka: {properties: {group.instance.id: x}}
+    3:22: the Kafka property group.instance.id is ours: write kafka.instance instead
+kafka: {instance: "a b"}
+    3:19: kafka.instance is not a name to Kafka; write at most 249 of a-z, A-Z, 0-9, . _ and -
 redis: {address: "localhost"}
     3:18: redis.address: "localhost" is not an address: it has no port; write host:port, such as 127.0.0.1:7600
 redis: {address: "unix:a"}

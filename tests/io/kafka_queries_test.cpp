@@ -21,6 +21,7 @@ class NobodyListens : public GroupListener {
     void assigned(const std::vector<Partition>&) override {}
     void revoked(const std::vector<Partition>&, bool) override {}
     void log_error(const Error&) override {}
+    void expelled(const Error&) override {}
 };
 
 }  // namespace

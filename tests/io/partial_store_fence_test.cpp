@@ -39,6 +39,16 @@ STORE_TEST("calls of a pipeline are refused one by one") {
     CHECK(owner.head_of("b"));
 }
 
+STORE_TEST("taking an epoch never hides a partition: the taker may have counted before the topic grew") {
+    Backend backend;
+    auto store = backend.connect();
+    REQUIRE(store->take_epoch(kClaim));
+    PartitionClaim behind = kClaim;
+    behind.partitions = kClaim.partitions - 4;
+    REQUIRE(store->take_epoch(behind));
+    CHECK(record_of(backend).partitions == kClaim.partitions);
+}
+
 STORE_TEST("a first epoch is the server's time, and each further one is higher") {
     Backend backend;
     auto store = backend.connect();

@@ -171,6 +171,26 @@ TEST_CASE("a full server is unavailable for writes and changes nothing, but load
     CHECK(store.write(calls)[0]);
 }
 
+TEST_CASE("a server that came back with eviction is unavailable for all, until that is mended") {
+    RedisProcess server;
+    RedisPartialStore store(server.config());
+    const auto taken = store.take_epoch(kClaim);
+    REQUIRE(taken);
+    const Fence fence{kPartition, taken->epoch, taken->calls};
+    const std::vector<WriteCall> calls = {{fence, {put("a", head(1, "A"))}}};
+    REQUIRE(store.write(calls)[0]);
+    (void)server.run({"CONFIG", "SET", "maxmemory-policy", "allkeys-lru"});
+    (void)server.run({"SCRIPT", "FLUSH", "SYNC"});  // as a start does
+    const auto refused = store.write(calls);
+    REQUIRE_FALSE(refused[0]);
+    CHECK(refused[0].error().code == Errc::unavailable);
+    CHECK(refused[0].error().message.find("CONFIG SET maxmemory-policy noeviction") != std::string::npos);
+    CHECK_FALSE(store.load(fence, std::vector{key_of("a")}));
+    (void)server.run({"CONFIG", "SET", "maxmemory-policy", "noeviction"});
+    CHECK(store.write(calls)[0]);
+    CHECK(store.load(fence, std::vector{key_of("a")}));
+}
+
 TEST_CASE("a replica is unavailable, for loads as well") {
     RedisBackend backend;
     RedisOwner owner(backend);

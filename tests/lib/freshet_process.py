@@ -4,6 +4,7 @@
         client = node.client()
         comparison = compare_served(client, oracle, instants)
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -23,21 +24,23 @@ def binary():
 
 
 class FreshetProcess:
-    """`ready` holds the addresses of a node that serves. The log goes to `log_path`, or to standard error."""
+    """`ready` holds the addresses of a node that serves. The log goes to `log_path`, or to standard error.
+    `ready_within=None` does not wait for it."""
 
     def __init__(self, arguments, log_path=None, ready_within=60.0):
-        self._log = open(log_path, "ab") if log_path else None
-        self._process = subprocess.Popen([binary(), *arguments], stdout=subprocess.PIPE, stderr=self._log)
+        with open(log_path, "ab") if log_path else contextlib.nullcontext() as log:
+            self._process = subprocess.Popen([binary(), *arguments], stdout=subprocess.PIPE, stderr=log)
         self._lines = []
         self._changed = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
-        self.ready = self.wait_for_line("ready", ready_within)
+        self.ready = None if ready_within is None else self.wait_for_line("ready", ready_within)
 
     def _read(self):
-        for line in self._process.stdout:
-            with self._changed:
-                self._lines.append(json.loads(line))
-                self._changed.notify_all()
+        with self._process.stdout as output:
+            for line in output:
+                with self._changed:
+                    self._lines.append(json.loads(line))
+                    self._changed.notify_all()
         with self._changed:
             self._lines.append(None)
             self._changed.notify_all()
@@ -78,15 +81,18 @@ class FreshetProcess:
         self._process.kill()
         self._process.wait()
 
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    @property
+    def running(self):
+        return self._process.poll() is None
+
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        try:
-            self.stop()
-        finally:
-            if self._log:
-                self._log.close()
+        self.stop()
 
 
 def wait_until(condition, within, what):

@@ -221,6 +221,15 @@ public:
         errors_.push_back(error);
     }
 
+    void expelled(const Error& error) override {
+        const std::lock_guard lock(mutex_);
+        expelled_ = error;
+    }
+
+    std::optional<Error> expelled() {
+        const std::lock_guard lock(mutex_);
+        return expelled_;
+    }
     std::set<Partition> owned() {
         const std::lock_guard lock(mutex_);
         return owned_;
@@ -241,6 +250,7 @@ private:
     std::mutex mutex_;
     std::set<Partition> owned_;
     std::vector<Error> errors_;
+    std::optional<Error> expelled_;
     int losses_ = 0;
 };
 

@@ -172,7 +172,7 @@ private:
         record.node = claim.node;
         record.kafka_cluster = claim.kafka_cluster;
         record.group = claim.group;
-        record.partitions = claim.partitions;
+        record.partitions = std::max(record.partitions, claim.partitions);
         taken.epoch = record.epoch;
         taken.calls = ++record.calls;
         return taken;

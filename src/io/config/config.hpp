@@ -35,6 +35,9 @@ struct KafkaConfig {
     std::string dead_letter_topic;
     // Shown in the brokers' logs and quotas; the node makes it unique by itself.
     std::string client_id = "freshet";
+    // Empty: none. A name of this node that it keeps across restarts and that no other node has: Kafka then
+    // gives it its partitions back without a rebalance when it is back within the session timeout.
+    std::string instance;
     // Handed to librdkafka as they are: security.protocol, sasl.*, ssl.*, fetch sizes. Those that exactly-once
     // depends on are refused by name.
     std::map<std::string, std::string> properties;

@@ -37,6 +37,7 @@ constexpr Reserved kReserved[] = {
     {"metadata.broker.list", "write kafka.brokers instead"},
     {"group.id", "write kafka.group instead"},
     {"client.id", "write kafka.client_id instead"},
+    {"group.instance.id", "write kafka.instance instead"},
 };
 
 void read_brokers(const ConfigNode& node, KafkaConfig& kafka, ConfigErrors& errors) {
@@ -98,19 +99,26 @@ void require_text(const MapReader& map, std::string_view key, const std::string&
 void read_kafka(const ConfigNode& node, KafkaConfig& kafka, ConfigErrors& errors) {
     const MapReader map{node,
                         "kafka",
-                        {{"brokers", "group", "dead_letter_topic", "client_id", "properties"},
+                        {{"brokers", "group", "dead_letter_topic", "client_id", "instance", "properties"},
                          {},
                          {{"bootstrap.servers", "brokers"},
                           {"bootstrap_servers", "brokers"},
                           {"group.id", "group"},
                           {"group_id", "group"},
-                          {"client.id", "client_id"}}},
+                          {"client.id", "client_id"},
+                          {"group.instance.id", "instance"}}},
                         errors};
     if (const ConfigNode* brokers = map.find("brokers")) read_brokers(*brokers, kafka, errors);
     map.text("group", kafka.group);
     require_text(map, "group", kafka.group, errors);
     map.text("client_id", kafka.client_id);
     require_text(map, "client_id", kafka.client_id, errors);
+    map.text("instance", kafka.instance);
+    if (!kafka.instance.empty() && !is_topic(kafka.instance)) {
+        errors.add(map.find("instance")->place,
+                   "kafka.instance is not a name to Kafka; write at most 249 of a-z, A-Z, 0-9, . _ and -");
+        kafka.instance.clear();
+    }
     map.text("dead_letter_topic", kafka.dead_letter_topic);
     if (!kafka.dead_letter_topic.empty() && !is_topic(kafka.dead_letter_topic)) {
         errors.add(

@@ -132,12 +132,23 @@ void KafkaMember::serve() {
         // Records have queues of their own, so that this is an error of a topic or of the group.
         reports_.report(rd_kafka_err2name(message->err),
                         kafka_error(message->err, rd_kafka_message_errstr(message)));
+        if (message->err == RD_KAFKA_RESP_ERR__FATAL) tell_expelled();
         rd_kafka_message_destroy(message);
     }
     shut();
     const std::lock_guard lock(left_mutex_);
     left_ = true;
     left_changed_.notify_all();
+}
+
+void KafkaMember::tell_expelled() {
+    char text[512] = {};
+    const auto err = rd_kafka_fatal_error(client_.get(), text, sizeof text);
+    const std::string mend = err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
+                                 ? "; another node has this one's kafka.instance: give each node its own"
+                                 : "; start the node again";
+    if (GroupListener* to = listener())
+        to->expelled({Errc::refused, std::string("expelled from the consumer group: ") + text + mend});
 }
 
 void KafkaMember::shut() {

@@ -40,6 +40,7 @@ public:
 
 private:
     void serve();
+    void tell_expelled();
     void shut();
     void take(const std::vector<Partition>& partitions);
     void give_up(const std::vector<Partition>& partitions, bool lost);

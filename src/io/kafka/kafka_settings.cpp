@@ -101,6 +101,8 @@ Result<void> set_ours(rd_kafka_conf_t* conf, const KafkaSettings& settings, Kafk
         {"bootstrap.servers", settings.brokers}, {"client.id", unique_client_id(settings.client_id)}};
     if (consumes(role)) {
         ours.insert(ours.end(), {{"group.id", settings.group}, {"session.timeout.ms", session}});
+        if (role == KafkaRole::member && !settings.instance.empty())
+            ours.emplace_back("group.instance.id", settings.instance);
         if (auto done = set_all(conf, kConsumerOurs); !done) return done;
     } else if (role == KafkaRole::producer) {
         ours.emplace_back("enable.idempotence", "true");

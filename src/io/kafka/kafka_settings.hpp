@@ -14,6 +14,7 @@ struct KafkaSettings {
     std::string brokers;  // host:port, separated by commas
     std::string group;
     std::string client_id = "freshet";  // what brokers' logs show; a unique end is added for each client
+    std::string instance;               // of a static member of the group; empty: a dynamic one
     // librdkafka's names and values. They override our advice; reserved_property() says which are refused.
     std::map<std::string, std::string> properties;
     // How long the partitions of a dead node stand still. Only tests change it.

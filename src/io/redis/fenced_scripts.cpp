@@ -157,7 +157,9 @@ end
 local epoch = now[1] * 1000 + math.floor(now[2] / 1000)
 if standing.epoch then epoch = math.max(epoch, tonumber(standing.epoch) + 1) end
 local text = string.format('%.0f', epoch)
-call('HSET', record, 'epoch', text, 'node', ARGV[1], 'cluster', ARGV[2], 'group', ARGV[3], 'partitions', ARGV[4])
+-- the taker may have counted before the topic grew, and the watermarks that stand are of all
+local partitions = math.max(tonumber(standing.partitions or 0), tonumber(ARGV[4]))
+call('HSET', record, 'epoch', text, 'node', ARGV[1], 'cluster', ARGV[2], 'group', ARGV[3], 'partitions', partitions)
 if not standing.generation then call('HSET', record, 'generation', '0') end
 return {text, call('HINCRBY', record, 'calls', 1), now[1], now[2], before}
 )";
@@ -188,7 +190,11 @@ bool is_unknown_script(const Result<RedisReply>& reply) {
 
 }  // namespace
 
+// A server without the script has just started, most likely: it may be another one, or configured otherwise. As
+// long as it could evict a partial, it gets none.
 Result<void> FencedScripts::load(Script script) {
+    if (const auto checked = check_server(connection_); !checked)
+        return Error{Errc::unavailable, checked.error().message};
     auto digest = connection_.command({"SCRIPT", "LOAD", text_of(script)});
     if (!digest) return digest.error();
     digests_[static_cast<std::size_t>(script)] = digest->text();
@@ -227,9 +233,16 @@ std::vector<Result<RedisReply>> FencedScripts::run(Script script, std::span<cons
     std::vector<std::size_t> missed;
     for (std::size_t i = 0; i < calls.size(); ++i)
         if (is_unknown_script(replies[i])) missed.push_back(i);
-    if (!missed.empty() && load(script)) {
-        for (const std::size_t i : missed) append(script, calls[i]);
-        for (const std::size_t i : missed) replies[i] = connection_.read();
+    if (!missed.empty()) {
+        const Result<void> loaded = load(script);
+        for (const std::size_t i : missed) {
+            if (loaded)
+                append(script, calls[i]);
+            else
+                replies[i] = loaded.error();
+        }
+        for (const std::size_t i : missed)
+            if (loaded) replies[i] = connection_.read();
     }
     for (Result<RedisReply>& reply : replies)
         if (reply && reply->is_error()) reply = error_of(*reply);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kKeptBuffer = 1 << 20;
 constexpr Duration kFirstRetry{20};
-constexpr Duration kLastRetry{640};
+constexpr Duration kLastRetry{100};  // look-ups fail until then, though Redis may be back
 
 void append_framing(std::string& out, char mark, std::size_t number) {
     char text[24];

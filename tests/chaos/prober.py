@@ -1,0 +1,162 @@
+"""Reads features from every serving node all the time: how long no answer came, and values that cannot be right.
+
+Checked at each read, whatever the faults: no count is above the events ever sent (counted twice), none is below those
+acked before the watermark that came with it (called fresher than it is), and none falls while Redis keeps its data.
+"""
+import collections
+import random
+import threading
+import time
+from typing import NamedTuple, Optional
+
+from resp import ProtocolError, RespError
+
+PERIOD_SECONDS = 0.02
+STORES_A_READ = 10
+# A node takes Redis's time with the records, which it reads at most this long before the values; rounding included.
+SLACK_SECONDS = 0.02
+MOST_COMPLAINTS = 50
+
+
+class Answer(NamedTuple):
+    at: float                           # monotonic
+    node: str
+    watermark: Optional[float]          # unix seconds: all that was in Kafka then is counted
+
+
+class Outages:
+    """Spans of monotonic time in which an answer cannot be asked for; thread-safe."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._spans = []
+
+    def begin(self):
+        with self._lock:
+            self._spans.append([time.monotonic(), None])
+
+    def end(self):
+        with self._lock:
+            self._spans[-1][1] = time.monotonic()
+
+    def spans(self):
+        with self._lock:
+            return [(begin, end if end is not None else float("inf")) for begin, end in self._spans]
+
+
+def worst_gap(times, outages):
+    """The longest stretch between neighbouring times that no outage covers: (seconds, its beginning)."""
+    worst = (0.0, None)
+    for begin, end in zip(times, times[1:]):
+        at = begin
+        for lost, back in sorted(outages) + [(end, end)]:
+            if back <= at or lost > end:
+                continue
+            worst = max(worst, (min(lost, end) - at, at), key=lambda gap: gap[0])
+            at = max(at, back)
+    return worst
+
+
+class Prober:
+    def __init__(self, nodes, ledger, view, feature):
+        self.complaints = []
+        self.reads = 0
+        self.errors = collections.Counter()
+        self._nodes = nodes
+        self._ledger = ledger
+        self._view, self._feature = view, feature
+        self._losses = 0                # changes whenever Redis forgets something
+        self._lock = threading.Lock()
+        self._answers = []
+        self._latest = {}               # node -> Answer
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._probe, args=(node,), name=f"prober of {node.name}", daemon=True)
+                         for node in nodes]
+
+    def start(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def stop(self):
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def redis_forgets(self):
+        """Told before and after a fault that makes Redis lose writes: counts may fall over that."""
+        with self._lock:
+            self._losses += 1
+            self._latest.clear()
+
+    def answer_times(self, node=None):
+        with self._lock:
+            return [answer.at for answer in self._answers if node is None or answer.node == node]
+
+    def fresh_since(self, moment, begun):
+        """Whether some node, asked after `begun` (monotonic), said that it counts all that was in Kafka at `moment`
+        (unix seconds)."""
+        with self._lock:
+            return any(answer.at >= begun and answer.watermark is not None and answer.watermark >= moment
+                       for answer in self._latest.values())
+
+    def _complain(self, text):
+        with self._lock:
+            if len(self.complaints) < MOST_COMPLAINTS:
+                self.complaints.append(text)
+
+    def _probe(self, node):
+        pick = random.Random(node.name)
+        client, seen = None, {}
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            try:
+                if client is None and not node.running:
+                    self._stopping.wait(PERIOD_SECONDS)
+                    continue
+                if client is None:
+                    client = node.client(timeout=2.0)
+                self._read(node, client, pick, seen)
+            except (OSError, ProtocolError, TimeoutError) as error:
+                self.errors[type(error).__name__] += 1
+                if client is not None:
+                    client.close()
+                client = None
+            self._stopping.wait(max(0.0, PERIOD_SECONDS - (time.monotonic() - begun)))
+        if client is not None:
+            client.close()
+
+    def _read(self, node, client, pick, seen):
+        stores = self._ledger.stores()
+        if not stores:
+            return
+        chosen = pick.sample(stores, min(STORES_A_READ, len(stores)))
+        losses, asked = self._losses, time.time()
+        rows = client.command("FS.MGET", self._view, len(chosen), *chosen, "FEATURES", 1, self._feature, "META")
+        answered = time.monotonic()
+        if isinstance(rows, RespError):
+            self.errors[str(rows)[:60]] += 1
+            return
+        staleness = rows[0][2]
+        watermark = None if staleness is None else asked - staleness / 1000 - SLACK_SECONDS
+        kept = losses == self._losses
+        with self._lock:
+            self.reads += 1
+            answer = Answer(answered, node.name, watermark)
+            self._answers.append(answer)
+            if kept:
+                self._latest[node.name] = answer
+        for store, (values, _, _, _) in zip(chosen, rows, strict=True):
+            self._judge(node, store, values[0] or 0, watermark, seen, losses if kept else None)
+
+    def _judge(self, node, store, count, watermark, seen, losses):
+        most = self._ledger.most(store)
+        if count > most:
+            self._complain(f"{node.name}: {store!r} has {count} events, only {most} were sent: counted twice")
+        least = 0 if watermark is None else self._ledger.least(store, watermark)
+        if count < least:
+            self._complain(f"{node.name}: {store!r} has {count} events, {least} were acked before its watermark")
+        before, then = seen.get(store, (0, None))
+        if losses is not None and losses == then and count < before:
+            self._complain(f"{node.name}: {store!r} fell from {before} to {count} though Redis kept its data")
+        seen[store] = (count, losses)
