@@ -59,7 +59,7 @@ struct AdvanceRequest {
     Partition partition;
     Epoch epoch;
     std::int32_t partitions;
-    std::map<std::string, ViewProgress> views;
+    ViewProgressMap views;
 };
 struct AdvanceDone {
     Epoch epoch;

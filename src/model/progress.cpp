@@ -30,6 +30,13 @@ ViewProgress begin_at(const ViewStart& view, Offset next, bool all_events, Times
     return progress;
 }
 
+std::optional<Timestamp> clock_at(Offset from, const std::vector<ViewProgress>& views) {
+    std::optional<Timestamp> clock;
+    for (const ViewProgress& view : views)
+        if (view.next == from && view.clock) clock = std::min(clock.value_or(*view.clock), *view.clock);
+    return clock;
+}
+
 }  // namespace
 
 Epoch next_epoch(std::optional<Epoch> standing, Timestamp now) {
@@ -81,6 +88,7 @@ Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optio
         decision.from = std::min(decision.from, progress.next);
         decision.views.push_back(progress);
     }
+    decision.clock = clock_at(decision.from, decision.views);
     return decision;
 }
 

@@ -28,6 +28,7 @@ struct ViewProgress {
     friend bool operator==(const ViewProgress&, const ViewProgress&) = default;
 };
 constexpr Timestamp kSincePending = Timestamp::max();
+using ViewProgressMap = std::map<std::string, ViewProgress>;  // by ViewPlan::id()
 
 struct ProgressRecord {
     Epoch epoch{};
@@ -37,7 +38,7 @@ struct ProgressRecord {
     std::int32_t partitions = 0;  // of the topic
     std::string kafka_cluster;    // id of the Kafka cluster
     std::string group;            // consumer group
-    std::map<std::string, ViewProgress> views;  // by ViewPlan::id()
+    ViewProgressMap views;
 
     friend bool operator==(const ProgressRecord&, const ProgressRecord&) = default;
 };
@@ -71,6 +72,7 @@ struct ViewStart {
 struct StartDecision {
     Offset from;                      // where to begin consuming: the lowest of the views' offsets
     std::vector<ViewProgress> views;  // in the order asked
+    std::optional<Timestamp> clock;   // the partition's as of `from`: of the views that go on there
     std::vector<std::string> notes;   // to be logged: what was lost or is incomplete, and why
 };
 

@@ -163,7 +163,7 @@ Result<std::vector<LoadedPartial>> RedisPartialStore::load(const Fence& fence,
 }
 
 Result<Advanced> RedisPartialStore::advance(const Fence& fence, std::int32_t partitions,
-                                            const std::map<std::string, ViewProgress>& views) {
+                                            const ViewProgressMap& views) {
     ScriptCall call = fenced_call(fence);
     call.keep(partitions);
     for (const auto& [id, progress] : views) {
