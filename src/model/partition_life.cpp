@@ -1,0 +1,120 @@
+#include "model/partition_life.hpp"
+
+#include <algorithm>
+
+namespace freshet {
+
+namespace {
+constexpr std::chrono::seconds kCommitEvery{1};
+}
+
+PartitionLife::PartitionLife(PartitionClaim claim, Limits limits)
+    : claim_(std::move(claim)), limits_(limits), frontier_(Offset{0}, limits.aggregators) {}
+
+void PartitionLife::epoch_taken(const TakenEpoch& taken, SteadyTime received) {
+    taken_ = taken;
+    watermark_.redis_time(received, taken.redis_now);
+}
+
+Result<StartDecision> PartitionLife::begin(std::optional<Offset> committed, LogRange log,
+                                           std::span<const ViewStart> views) {
+    auto decision = decide_start(claim_, taken_.before, committed, log, views, taken_.redis_now);
+    if (!decision) return decision;
+    views_ = decision->views;
+    view_ids_.clear();
+    for (const ViewStart& view : views) view_ids_.push_back(view.id);
+    frontier_ = Frontier(decision->from, limits_.aggregators);
+    shipped_to_ = decision->from;
+    return decision;
+}
+
+bool PartitionLife::may_drain() {
+    if (!begun() || stopping_) return false;
+    starved_ = inflight_events_ >= limits_.inflight_events || inflight_bytes_ >= limits_.inflight_bytes;
+    return !starved_;
+}
+
+bool PartitionLife::wake_due() {
+    return starved_ && inflight_events_ < limits_.inflight_events && inflight_bytes_ < limits_.inflight_bytes &&
+           std::exchange(starved_, false);
+}
+
+void PartitionLife::ship(EventBatch& batch) {
+    batch.epoch = epoch();
+    batch.recorded_clock = recorded_clock();
+    shipped_to_ = batch.next;
+    frontier_.shipped(batch.next, batch.clock);
+    inflight_.push_back({batch.next, batch.records, batch.bytes + batch.values.size() * sizeof(Value)});
+    inflight_events_ += inflight_.back().events;
+    inflight_bytes_ += inflight_.back().bytes;
+}
+
+// What no view's record is behind; none while one has no clock.
+std::optional<Timestamp> PartitionLife::recorded_clock() const {
+    const auto behind = [](const ViewProgress& a, const ViewProgress& b) { return a.clock < b.clock; };
+    return std::min_element(views_.begin(), views_.end(), behind)->clock;
+}
+
+void PartitionLife::stored(std::size_t aggregator, Offset safe) {
+    frontier_.flushed(aggregator, safe);
+    while (!inflight_.empty() && inflight_.front().next <= frontier_.safe().next) {
+        inflight_events_ -= inflight_.front().events;
+        inflight_bytes_ -= inflight_.front().bytes;
+        inflight_.pop_front();
+    }
+}
+
+void PartitionLife::log_ended(SteadyTime asked, Offset end, std::int32_t partitions) {
+    claim_.partitions = partitions;
+    watermark_.log_ended(asked, end);
+    heartbeat_due_ = true;
+}
+
+// What the record should say of a view of which it says `recorded`.
+ViewProgress PartitionLife::progress_of(const ViewProgress& recorded) const {
+    ViewProgress now = recorded;
+    const Frontier::Mark& safe = frontier_.safe();
+    now.next = std::max(now.next, safe.next);
+    if (now.next == safe.next) now.clock = std::max(now.clock, safe.clock);
+    now.watermark = std::max(now.watermark, watermark_.at(now.next));
+    if (now.since == kSincePending && now.clock) now.since = now.clock;
+    return now;
+}
+
+std::optional<ViewProgressMap> PartitionLife::next_advance() {
+    if (advancing_ || !begun()) return std::nullopt;
+    ViewProgressMap changed;
+    for (std::size_t v = 0; v < views_.size(); ++v) {
+        const ViewProgress now = progress_of(views_[v]);
+        if (now != views_[v] || heartbeat_due_) changed.emplace(view_ids_[v], now);
+    }
+    if (changed.empty()) return std::nullopt;
+    heartbeat_due_ = false;
+    advancing_ = changed;
+    return changed;
+}
+
+void PartitionLife::advanced(const Advanced& advanced, SteadyTime received) {
+    watermark_.redis_time(received, advanced.redis_now);
+    for (std::size_t v = 0; v < views_.size(); ++v)
+        if (const auto found = advancing_->find(view_ids_[v]); found != advancing_->end())
+            views_[v] = found->second;
+    advancing_.reset();
+}
+
+Offset PartitionLife::recorded() const {
+    const auto behind = [](const ViewProgress& a, const ViewProgress& b) { return a.next < b.next; };
+    return std::min_element(views_.begin(), views_.end(), behind)->next;
+}
+
+std::optional<Offset> PartitionLife::next_commit(std::optional<SteadyTime> now) {
+    if (recorded() == committed_) return std::nullopt;
+    if (now && committed_at_ && *now - *committed_at_ < kCommitEvery) return std::nullopt;
+    if (now) committed_at_ = now;
+    committed_ = recorded();
+    return committed_;
+}
+
+bool PartitionLife::over() const { return stopping_ && !advancing_ && frontier_.safe().next >= shipped_to_; }
+
+}  // namespace freshet
