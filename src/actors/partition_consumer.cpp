@@ -79,19 +79,20 @@ private:
     void take_epoch(const Result<TakenEpoch>& taken) {
         if (!taken) return fail(taken.error());
         life_.epoch_taken(*taken, steady_clock::now());
-        AskStartFacts question{partition_, {}};
+        AskStartFacts question{partition_, life_.marked(), {}};
         for (const auto& plan : views())
             question.views.push_back({plan->view().start.value_or(source_->source.start)});
         send(watch_, std::move(question));
     }
 
     void begin(const StartFacts& facts) {
-        if (!*facts.range) return fail(facts.range->error());
+        if (!*facts.log) return fail(facts.log->error());
         std::vector<ViewStart> starts;
         for (std::size_t v = 0; v < views().size(); ++v)
             starts.push_back({views()[v]->id(), views()[v]->fingerprint(),
-                              views()[v]->view().clock == View::Clock::wall, facts.view_starts[v]});
-        const auto decision = life_.begin(facts.committed, **facts.range, starts);
+                              views()[v]->view().clock == View::Clock::wall, facts.view_starts[v],
+                              source_->source.max_future});
+        const auto decision = life_.begin(**facts.log, starts);
         if (!decision) return fail(decision.error());
         for (const std::string& note : decision->notes) log::warn(note);
         begin_at(*decision);
@@ -109,7 +110,8 @@ private:
         send(watch_, WatchEnd{partition_, me});
         send(supervisor_, PartitionRunning{partition_, life_.epoch()});
         log::info(partition_.text() + ": consuming from offset " + std::to_string(decision.from.value) +
-                  " under epoch " + std::to_string(life_.epoch().value));
+                  " under epoch " + std::to_string(life_.epoch().value) + ", generation " +
+                  std::to_string(life_.generation().value));
         go_on();
         drain();
     }
@@ -191,9 +193,8 @@ private:
     // Does what has become due: drains again, advances the record, ends.
     void go_on() {
         if (life_.wake_due()) send(this, Wake{});
-        if (auto views = life_.next_advance())
-            send(writer_,
-                 AdvanceRequest{partition_, life_.epoch(), life_.claim().partitions, std::move(*views)});
+        if (auto update = life_.next_advance())
+            send(writer_, AdvanceRequest{partition_, life_.epoch(), std::move(*update)});
         finish_if_stopped();
     }
 
@@ -211,7 +212,8 @@ private:
 
     void take_end(const EndOffset& end) {
         if (!life_.begun()) return;
-        life_.log_ended(end.asked, end.end, end.partitions);
+        const auto same = life_.log_ended(end.asked, steady_clock::now(), end.end, end.partitions);
+        if (!same) return fail(same.error());
         const Offset recorded = life_.recorded();
         parts_->metrics->lag(partition_, std::max<std::int64_t>(0, end.end.value - recorded.value));
         std::size_t entities = 0;

@@ -140,7 +140,7 @@ private:
             auto& [request, promise] = advances_.front();
             const auto fence = book_.fence(request.partition, request.epoch);
             Result<Advanced> advanced = FenceBook::over(request.partition);
-            if (fence) advanced = store_->advance(*fence, request.partitions, request.views);
+            if (fence) advanced = store_->advance(*fence, request.update);
             if (!was_answered(advanced)) return false;
             if (advanced) book_.acked(request.partition, request.epoch, advanced->calls);
             promise.deliver(

@@ -44,6 +44,7 @@ struct PartialWrite {
 struct WriteCall {
     Fence fence;
     std::vector<PartialWrite> writes;
+    std::optional<LogMark> newest = {};  // of the messages that the writes may include: noted in the record
 };
 
 struct StoredChunk {
@@ -71,10 +72,9 @@ public:
     // Results in the order of `keys`. Changes nothing, does not count as a call.
     virtual Result<std::vector<LoadedPartial>> load(const Fence& fence, std::span<const PartialKey> keys) = 0;
 
-    // Replaces the progress of the named views (and adds new ones), and the partition count. A view whose
-    // recorded `next` is higher stays as it is: this is a late copy of an older call.
-    virtual Result<Advanced> advance(const Fence& fence, std::int32_t partitions,
-                                     const ViewProgressMap& views) = 0;
+    // Replaces what is recorded of the log, of the named views, and the partition count, as
+    // record_rules::advance() says.
+    virtual Result<Advanced> advance(const Fence& fence, const ProgressUpdate& update) = 0;
 };
 
 }  // namespace freshet

@@ -16,10 +16,17 @@ void PartitionLife::epoch_taken(const TakenEpoch& taken, SteadyTime received) {
     watermark_.redis_time(received, taken.redis_now);
 }
 
-Result<StartDecision> PartitionLife::begin(std::optional<Offset> committed, LogRange log,
-                                           std::span<const ViewStart> views) {
-    auto decision = decide_start(claim_, taken_.before, committed, log, views, taken_.redis_now);
+std::vector<Offset> PartitionLife::marked() const {
+    std::vector<Offset> offsets;
+    if (taken_.before)
+        for (const LogMark& mark : taken_.before->log.marks) offsets.push_back(mark.offset);
+    return offsets;
+}
+
+Result<StartDecision> PartitionLife::begin(const LogFacts& facts, std::span<const ViewStart> views) {
+    auto decision = decide_start(claim_, taken_.before, facts, views, taken_.redis_now);
     if (!decision) return decision;
+    log_ = decision->log;
     views_ = decision->views;
     view_ids_.clear();
     for (const ViewStart& view : views) view_ids_.push_back(view.id);
@@ -30,18 +37,23 @@ Result<StartDecision> PartitionLife::begin(std::optional<Offset> committed, LogR
 
 bool PartitionLife::may_drain() {
     if (!begun() || stopping_) return false;
-    starved_ = inflight_events_ >= limits_.inflight_events || inflight_bytes_ >= limits_.inflight_bytes;
+    starved_ = !recorded_once_ || !has_credit();
     return !starved_;
 }
 
 bool PartitionLife::wake_due() {
-    return starved_ && inflight_events_ < limits_.inflight_events && inflight_bytes_ < limits_.inflight_bytes &&
-           std::exchange(starved_, false);
+    return starved_ && recorded_once_ && has_credit() && std::exchange(starved_, false);
+}
+
+bool PartitionLife::has_credit() const {
+    return inflight_events_ < limits_.inflight_events && inflight_bytes_ < limits_.inflight_bytes;
 }
 
 void PartitionLife::ship(EventBatch& batch) {
     batch.epoch = epoch();
     batch.recorded_clock = recorded_clock();
+    if (batch.first && log_.marks.empty()) add_mark(log_.marks, *batch.first);
+    if (batch.last) add_mark(log_.marks, *batch.last);
     shipped_to_ = batch.next;
     frontier_.shipped(batch.next, batch.clock);
     inflight_.push_back({batch.next, batch.records, batch.bytes + batch.values.size() * sizeof(Value)});
@@ -64,10 +76,18 @@ void PartitionLife::stored(std::size_t aggregator, Offset safe) {
     }
 }
 
-void PartitionLife::log_ended(SteadyTime asked, Offset end, std::int32_t partitions) {
+Result<void> PartitionLife::log_ended(SteadyTime asked, SteadyTime received, Offset end,
+                                      std::int32_t partitions) {
+    if (read_by_ && asked >= read_by_->first && end < read_by_->second)
+        return Error{Errc::unavailable, claim_.partition.text() + " ends at offset " +
+                                            std::to_string(end.value) + " although it was read up to " +
+                                            std::to_string(read_by_->second.value) +
+                                            ": it was truncated or made anew"};
+    read_by_ = {received, shipped_to_};
     claim_.partitions = partitions;
     watermark_.log_ended(asked, end);
     heartbeat_due_ = true;
+    return {};
 }
 
 // What the record should say of a view of which it says `recorded`.
@@ -77,29 +97,31 @@ ViewProgress PartitionLife::progress_of(const ViewProgress& recorded) const {
     now.next = std::max(now.next, safe.next);
     if (now.next == safe.next) now.clock = std::max(now.clock, safe.clock);
     now.watermark = std::max(now.watermark, watermark_.at(now.next));
-    if (now.since == kSincePending && now.clock) now.since = now.clock;
+    // What is missing has other times than the clock that stood when it went missing.
+    if (now.since == kSincePending && now.clock > recorded.clock) now.since = now.clock;
     return now;
 }
 
-std::optional<ViewProgressMap> PartitionLife::next_advance() {
+std::optional<ProgressUpdate> PartitionLife::next_advance() {
     if (advancing_ || !begun()) return std::nullopt;
-    ViewProgressMap changed;
+    ProgressUpdate update{claim_.partitions, log_, {}};
     for (std::size_t v = 0; v < views_.size(); ++v) {
         const ViewProgress now = progress_of(views_[v]);
-        if (now != views_[v] || heartbeat_due_) changed.emplace(view_ids_[v], now);
+        if (now != views_[v] || heartbeat_due_) update.views.emplace(view_ids_[v], now);
     }
-    if (changed.empty()) return std::nullopt;
+    if (update.views.empty()) return std::nullopt;
     heartbeat_due_ = false;
-    advancing_ = changed;
-    return changed;
+    advancing_ = update;
+    return update;
 }
 
 void PartitionLife::advanced(const Advanced& advanced, SteadyTime received) {
     watermark_.redis_time(received, advanced.redis_now);
     for (std::size_t v = 0; v < views_.size(); ++v)
-        if (const auto found = advancing_->find(view_ids_[v]); found != advancing_->end())
+        if (const auto found = advancing_->views.find(view_ids_[v]); found != advancing_->views.end())
             views_[v] = found->second;
     advancing_.reset();
+    recorded_once_ = true;
 }
 
 Offset PartitionLife::recorded() const {

@@ -30,19 +30,21 @@ public:
 
     const PartitionClaim& claim() const { return claim_; }
     Epoch epoch() const { return taken_.epoch; }
-    Generation generation() const { return taken_.before ? taken_.before->generation : Generation{0}; }
+    Generation generation() const { return log_.generation; }
 
     // --- the beginning ---
 
     void epoch_taken(const TakenEpoch& taken, SteadyTime received);
-    // `committed` and `log` as Kafka says after the epoch was taken.
-    Result<StartDecision> begin(std::optional<Offset> committed, LogRange log,
-                                std::span<const ViewStart> views);
+    // The messages to look up in the log before the life begins.
+    std::vector<Offset> marked() const;
+    // `facts` as Kafka gave them after the epoch was taken.
+    Result<StartDecision> begin(const LogFacts& facts, std::span<const ViewStart> views);
     bool begun() const { return !views_.empty(); }
 
     // --- draining ---
 
-    // When it may not for want of credit, wake_due() tells when it may again.
+    // Not before the beginning is recorded: what is stored under a generation must be known as such. When it
+    // may not, wake_due() tells when it may.
     bool may_drain();
     bool wake_due();
     // One past the last record shipped.
@@ -56,13 +58,15 @@ public:
     void dead_letter_acked(Offset offset) { frontier_.dead_letter_acked(offset); }
     // An aggregator has stored all of its events below `safe`.
     void stored(std::size_t aggregator, Offset safe);
-    void log_ended(SteadyTime asked, Offset end, std::int32_t partitions);
+    // The log was asked at `asked`, and the answer came at `received`. An error when it ended below what had
+    // been read before it was asked: it is not the same log any more, and this life must end.
+    Result<void> log_ended(SteadyTime asked, SteadyTime received, Offset end, std::int32_t partitions);
 
     // --- the record and the commit ---
 
     // One advance at a time, which carries whatever has become safe meanwhile; none when one is away or nothing
     // changed. Once for every log_ended() it goes out all the same, to notice a store that forgot.
-    std::optional<ViewProgressMap> next_advance();
+    std::optional<ProgressUpdate> next_advance();
     void advanced(const Advanced& advanced, SteadyTime received);
     // The lowest offset that a view has yet to count.
     Offset recorded() const;
@@ -76,6 +80,7 @@ public:
     bool over() const;
 
 private:
+    bool has_credit() const;
     std::optional<Timestamp> recorded_clock() const;
     ViewProgress progress_of(const ViewProgress& recorded) const;
 
@@ -88,18 +93,21 @@ private:
     PartitionClaim claim_;
     Limits limits_;
     TakenEpoch taken_{};
+    LogIdentity log_;
     std::vector<std::string> view_ids_;
     std::vector<ViewProgress> views_;  // as recorded
     Frontier frontier_;
     Watermark watermark_;
 
     Offset shipped_to_{};
+    std::optional<std::pair<SteadyTime, Offset>> read_by_;  // at that time, all below had been read
     std::deque<Inflight> inflight_;
     std::size_t inflight_events_ = 0;
     std::size_t inflight_bytes_ = 0;
-    bool starved_ = false;  // records may be waiting, but there was no credit
+    bool starved_ = false;  // records may be waiting, but might not be drained
 
-    std::optional<ViewProgressMap> advancing_;
+    std::optional<ProgressUpdate> advancing_;
+    bool recorded_once_ = false;
     bool heartbeat_due_ = true;
     std::optional<Offset> committed_;
     std::optional<SteadyTime> committed_at_;

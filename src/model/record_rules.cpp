@@ -1,5 +1,7 @@
 #include "model/record_rules.hpp"
 
+#include <utility>
+
 namespace freshet::record_rules {
 
 TakenEpoch take_epoch(std::optional<ProgressRecord>& record, const PartitionClaim& claim, Timestamp now) {
@@ -34,13 +36,20 @@ Result<void> check(const ProgressRecord* record, const Fence& fence) {
     return {};
 }
 
-Advanced advance(ProgressRecord& record, std::int32_t partitions, const ViewProgressMap& views, Timestamp now) {
-    for (const auto& [id, progress] : views) {
+Advanced advance(ProgressRecord& record, const ProgressUpdate& update, Timestamp now) {
+    const auto newest = [](const LogIdentity& log) {
+        return std::pair(log.generation, log.marks.empty() ? Offset{-1} : log.marks.back().offset);
+    };
+    if (newest(record.log) <= newest(update.log)) record.log = update.log;
+    for (const auto& [id, progress] : update.views) {
         const auto known = record.views.find(id);
-        if (known == record.views.end() || known->second.next <= progress.next) record.views[id] = progress;
+        const auto place = [](const ViewProgress& view) { return std::pair(view.generation, view.next); };
+        if (known == record.views.end() || place(known->second) <= place(progress)) record.views[id] = progress;
     }
-    record.partitions = partitions;
+    record.partitions = update.partitions;
     return {++record.calls, now};
 }
+
+void note_written(ProgressRecord& record, const LogMark& newest) { add_mark(record.log.marks, newest); }
 
 }  // namespace freshet::record_rules

@@ -141,11 +141,10 @@ public:
         return server_->call<std::vector<LoadedPartial>>([&] { return find(fence, keys); }, broken);
     }
 
-    Result<Advanced> advance(const Fence& fence, std::int32_t partitions,
-                             const ViewProgressMap& views) override {
+    Result<Advanced> advance(const Fence& fence, const ProgressUpdate& update) override {
         const std::lock_guard lock(server_->mutex_);
         bool broken = false;
-        return server_->call<Advanced>([&] { return move_on(fence, partitions, views); }, broken);
+        return server_->call<Advanced>([&] { return move_on(fence, update); }, broken);
     }
 
 private:
@@ -164,6 +163,7 @@ private:
         auto record = server_->check(call.fence);
         if (!record) return record.error();
         for (const PartialWrite& write : call.writes) apply(write);
+        if (call.newest) record_rules::note_written(**record, *call.newest);
         return ++(*record)->calls;
     }
 
@@ -199,10 +199,10 @@ private:
         return loaded;
     }
 
-    Result<Advanced> move_on(const Fence& fence, std::int32_t partitions, const ViewProgressMap& views) {
+    Result<Advanced> move_on(const Fence& fence, const ProgressUpdate& update) {
         auto record = server_->check(fence);
         if (!record) return record.error();
-        return record_rules::advance(**record, partitions, views, server_->now_);
+        return record_rules::advance(**record, update, server_->now_);
     }
 
     std::shared_ptr<MemoryServer> server_;
