@@ -80,7 +80,7 @@ public:
 
     void finish(const ViewPlan& plan, const ViewProgress& progress) {
         write();
-        (void)need(store_.advance(fence_, partitions_, {{plan.id(), progress}}));
+        (void)need(store_.advance(fence_, {partitions_, {}, {{plan.id(), progress}}}));
     }
 
     Timestamp redis_now{};

@@ -39,13 +39,15 @@ protected:
 private:
     StartFacts start_facts(const AskStartFacts& question) {
         const auto failed = [](const Error& error) {
-            return StartFacts{std::make_shared<Result<LogRange>>(error), std::nullopt, {}};
+            return StartFacts{std::make_shared<Result<LogFacts>>(error), {}};
         };
         const auto range = log_->range(question.partition, kTimeout);
         if (!range) return failed(range.error());
         const auto committed = log_->committed(question.partition, kTimeout);
         if (!committed) return failed(committed.error());
-        StartFacts facts{std::make_shared<Result<LogRange>>(*range), *committed, {}};
+        const auto marked = log_->marks_at(question.partition, question.marks, kTimeout);
+        if (!marked) return failed(marked.error());
+        StartFacts facts{std::make_shared<Result<LogFacts>>(LogFacts{*range, *committed, *marked}), {}};
         for (const ViewStartSpec& view : question.views) {
             const auto offset = start_offset(question.partition, view.start, *range);
             if (!offset) return failed(offset.error());

@@ -58,8 +58,7 @@ struct Flushed {
 struct AdvanceRequest {
     Partition partition;
     Epoch epoch;
-    std::int32_t partitions;
-    std::map<std::string, ViewProgress> views;
+    ProgressUpdate update;
 };
 struct AdvanceDone {
     Epoch epoch;
@@ -106,8 +105,7 @@ struct AggregatorFailed {
 
 // What Kafka says when a life begins.
 struct StartFacts {
-    Shared<Result<LogRange>> range;
-    std::optional<Offset> committed;
+    Shared<Result<LogFacts>> log;
     std::vector<Offset> view_starts;
 };
 // The end of the log as asked for at `asked` (steady clock).
@@ -145,6 +143,7 @@ struct ViewStartSpec {
 };
 struct AskStartFacts {
     Partition partition;
+    std::vector<Offset> marks;
     std::vector<ViewStartSpec> views;
 };
 struct WatchEnd {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <deque>
-#include <map>
 
 #include "io/log.hpp"
 #include "io/metrics.hpp"
+#include "model/flush_queue.hpp"
 
 namespace freshet {
 
@@ -29,7 +29,7 @@ protected:
                 return queue(epochs_, std::move(r), make_response_promise<EpochTaken>());
             },
             [this](LoadRequest& r) { return queue(loads_, std::move(r), make_response_promise<Loaded>()); },
-            [this](FlushRequest& r) { return queue(flushes_, std::move(r), make_response_promise<Flushed>()); },
+            [this](FlushRequest& r) { return queue_flush(r); },
             [this](AdvanceRequest& r) {
                 return queue(advances_, std::move(r), make_response_promise<AdvanceDone>());
             },
@@ -51,19 +51,21 @@ private:
         Request request;
         caf::typed_response_promise<Answer> promise;
     };
+    using FlushPromise = caf::typed_response_promise<Flushed>;
     template <class Request, class Answer>
     using Queue = std::deque<Pending<Request, Answer>>;
-
-    // What this node owns and how many of its calls were acked: the fence of the next call.
-    struct Ownership {
-        Epoch epoch;
-        std::uint64_t acked_calls;
-    };
 
     template <class Request, class Answer>
     caf::typed_response_promise<Answer> queue(Queue<Request, Answer>& pending, Request request,
                                               caf::typed_response_promise<Answer> promise) {
         pending.push_back({std::move(request), promise});
+        schedule(milliseconds{0});
+        return promise;
+    }
+
+    FlushPromise queue_flush(FlushRequest& request) {
+        auto promise = make_response_promise<Flushed>();
+        flushes_.add(promise, request.partition, request.epoch, std::move(*request.calls));
         schedule(milliseconds{0});
         return promise;
     }
@@ -106,90 +108,33 @@ private:
         return was_answered(result ? nullptr : &result.error());
     }
 
-    std::optional<Fence> fence_of(const Partition& partition, Epoch epoch) const {
-        const auto owned = owned_.find(partition);
-        if (owned == owned_.end() || owned->second.epoch != epoch) return std::nullopt;
-        return Fence{partition, epoch, owned->second.acked_calls};
-    }
-    void acked(const Partition& partition, std::uint64_t calls) {
-        auto& known = owned_[partition].acked_calls;
-        known = std::max(known, calls);
-    }
-
     bool take_epochs() {
         for (; !epochs_.empty(); epochs_.pop_front()) {
             auto& [request, promise] = epochs_.front();
             auto taken = store_->take_epoch(request.claim);
             if (!was_answered(taken)) return false;
-            if (taken) owned_[request.claim.partition] = {taken->epoch, taken->calls};
+            if (taken) book_.taken(request.claim.partition, taken->epoch, taken->calls);
             promise.deliver(EpochTaken{std::make_shared<Result<TakenEpoch>>(std::move(taken))});
         }
         return true;
     }
 
-    static Error ended(const Partition& partition) {
-        return {Errc::fenced, partition.text() + " has begun a new life"};
-    }
-
     bool write_flushes() {
         while (!flushes_.empty()) {
-            std::vector<WriteCall> calls;
-            std::vector<std::size_t> sizes;  // calls of each flush; 0: its life ended
-            for (auto& [request, promise] : flushes_) {
-                const auto fence = fence_of(request.partition, request.epoch);
-                sizes.push_back(fence ? request.calls->size() : 0);
-                if (!fence) continue;
-                for (WriteCall& call : *request.calls) {
-                    call.fence = *fence;
-                    calls.push_back(std::move(call));
-                }
-            }
+            std::vector<WriteCall> calls = flushes_.next_pipeline(book_);
             const auto results = store_->write(calls);
-            if (!settle_flushes(calls, results, sizes)) return false;
+            auto answer = flushes_.answered(book_, std::move(calls), results);
+            for (auto& flush : answer.settled) flush.token.deliver(Flushed{flush.epoch, flush.outcome});
+            if (!was_answered(answer.unavailable ? &*answer.unavailable : nullptr)) return false;
         }
         return true;
-    }
-
-    // Answers the flushes that are done; those that are not get their calls back.
-    bool settle_flushes(std::vector<WriteCall>& calls, const std::vector<Result<std::uint64_t>>& results,
-                        const std::vector<std::size_t>& sizes) {
-        std::size_t at = 0;
-        bool answered = true;
-        for (const std::size_t size : sizes) {
-            auto pending = std::move(flushes_.front());
-            flushes_.pop_front();
-            const FlushRequest& request = pending.request;
-            Result<void> outcome;
-            std::vector<WriteCall> again;
-            if (!fence_of(request.partition, request.epoch)) outcome = ended(request.partition);
-            for (std::size_t i = at; i < at + size; ++i) {
-                if (results[i]) {
-                    acked(request.partition, *results[i]);
-                } else if (results[i].error().code == Errc::unavailable) {
-                    if (answered) was_answered(results[i]);
-                    answered = false;
-                    again.push_back(std::move(calls[i]));
-                } else {
-                    outcome = results[i].error();
-                }
-            }
-            at += size;
-            if (!again.empty() && outcome) {
-                *request.calls = std::move(again);
-                flushes_.push_back(std::move(pending));
-            } else {
-                pending.promise.deliver(Flushed{request.epoch, outcome});
-            }
-        }
-        if (answered) was_answered(nullptr);
-        return answered;
     }
 
     bool do_loads() {
         for (; !loads_.empty(); loads_.pop_front()) {
             auto& [request, promise] = loads_.front();
-            const auto fence = fence_of(request.partition, request.epoch);
-            Result<std::vector<LoadedPartial>> loaded = ended(request.partition);
+            const auto fence = book_.fence(request.partition, request.epoch);
+            Result<std::vector<LoadedPartial>> loaded = FenceBook::over(request.partition);
             if (fence) loaded = store_->load(*fence, *request.keys);
             if (!was_answered(loaded)) return false;
             promise.deliver(
@@ -201,11 +146,11 @@ private:
     bool do_advances() {
         for (; !advances_.empty(); advances_.pop_front()) {
             auto& [request, promise] = advances_.front();
-            const auto fence = fence_of(request.partition, request.epoch);
-            Result<Advanced> advanced = ended(request.partition);
-            if (fence) advanced = store_->advance(*fence, request.partitions, request.views);
+            const auto fence = book_.fence(request.partition, request.epoch);
+            Result<Advanced> advanced = FenceBook::over(request.partition);
+            if (fence) advanced = store_->advance(*fence, request.update);
             if (!was_answered(advanced)) return false;
-            if (advanced) acked(request.partition, advanced->calls);
+            if (advanced) book_.acked(request.partition, request.epoch, advanced->calls);
             promise.deliver(
                 AdvanceDone{request.epoch, std::make_shared<Result<Advanced>>(std::move(advanced))});
         }
@@ -216,9 +161,9 @@ private:
     Metrics& metrics_;
     Queue<TakeEpochRequest, EpochTaken> epochs_;
     Queue<LoadRequest, Loaded> loads_;
-    Queue<FlushRequest, Flushed> flushes_;
+    FlushQueue<WriteCall, FlushPromise> flushes_;
     Queue<AdvanceRequest, AdvanceDone> advances_;
-    std::map<Partition, Ownership> owned_;
+    FenceBook book_;
     bool scheduled_ = false;
     bool unreachable_ = false;
     milliseconds back_off_ = kFirstBackOff;

@@ -81,6 +81,11 @@ public:
     virtual Result<LogRange> range(const Partition& partition, Duration timeout) = 0;
     // Of the first record at or after `time`; the end when there is none.
     virtual Result<Offset> offset_at(const Partition& partition, Timestamp time, Duration timeout) = 0;
+    // The messages that stand at `offsets`; none where there is no message: below the low end, beyond the end,
+    // a transaction marker, compacted.
+    virtual Result<std::vector<std::optional<LogMark>>> marks_at(const Partition& partition,
+                                                                 const std::vector<Offset>& offsets,
+                                                                 Duration timeout) = 0;
     virtual Result<std::map<std::string, std::int32_t>> partition_counts(const std::vector<std::string>& topics,
                                                                          Duration timeout) = 0;
     virtual Result<std::string> cluster_id(Duration timeout) = 0;

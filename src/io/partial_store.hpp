@@ -10,20 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "model/fence.hpp"
 #include "model/ids.hpp"
-#include "model/progress.hpp"
+#include "model/record_rules.hpp"
 #include "model/result.hpp"
 
 namespace freshet {
-
-// Proof of ownership that each call carries: refused unless the record holds this epoch and has counted at
-// least `acked_calls`. Errc::fenced: a higher epoch stands, another node owns the partition. Errc::lost_writes:
-// the record is older than what was acked, or gone. Errc::unavailable: nothing is known, repeat the same call.
-struct Fence {
-    Partition partition;
-    Epoch epoch;
-    std::uint64_t acked_calls = 0;
-};
 
 // Where a partial stands: one field, named after its origin, in the hash of its entity.
 struct PartialKey {
@@ -52,6 +44,7 @@ struct PartialWrite {
 struct WriteCall {
     Fence fence;
     std::vector<PartialWrite> writes;
+    std::optional<LogMark> newest = {};  // of the messages that the writes may include: noted in the record
 };
 
 struct StoredChunk {
@@ -62,18 +55,6 @@ struct StoredChunk {
 struct LoadedPartial {
     std::optional<std::string> head;  // none: the origin has nothing stored
     std::vector<StoredChunk> chunks;  // of this origin only
-};
-
-struct TakenEpoch {
-    Epoch epoch;
-    std::uint64_t calls = 0;               // the record's after the call
-    std::optional<ProgressRecord> before;  // as it stood
-    Timestamp redis_now;
-};
-
-struct Advanced {
-    std::uint64_t calls = 0;
-    Timestamp redis_now;
 };
 
 // Blocking; one connection; not thread-safe. A call on a broken connection reconnects first.
@@ -91,10 +72,9 @@ public:
     // Results in the order of `keys`. Changes nothing, does not count as a call.
     virtual Result<std::vector<LoadedPartial>> load(const Fence& fence, std::span<const PartialKey> keys) = 0;
 
-    // Replaces the progress of the named views (and adds new ones), and the partition count. A view whose
-    // recorded `next` is higher stays as it is: this is a late copy of an older call.
-    virtual Result<Advanced> advance(const Fence& fence, std::int32_t partitions,
-                                     const std::map<std::string, ViewProgress>& views) = 0;
+    // Replaces what is recorded of the log, of the named views, and the partition count, as
+    // record_rules::advance() says.
+    virtual Result<Advanced> advance(const Fence& fence, const ProgressUpdate& update) = 0;
 };
 
 }  // namespace freshet

@@ -22,12 +22,64 @@ Result<void> check_owner(const PartitionClaim& claim, const ProgressRecord& reco
     return {};
 }
 
-ViewProgress begin_at(const ViewStart& view, Offset next, bool all_events, Timestamp redis_now) {
-    ViewProgress progress;
-    progress.next = next;
-    progress.fingerprint = view.fingerprint;
-    if (!all_events) progress.since = view.wall_clock ? redis_now : kSincePending;
+// From when on a view counts everything that arrives.
+Timestamp since_now(const ViewStart& view, Timestamp redis_now) {
+    return view.wall_clock ? redis_now + view.max_future : kSincePending;
+}
+
+Offset read_to(const ProgressRecord& record) {
+    Offset highest = record.log.begins;
+    for (const auto& [id, view] : record.views)
+        if (view.generation == record.log.generation) highest = std::max(highest, view.next);
+    return highest;
+}
+
+// The log as it is now, from the record's view of it.
+LogIdentity identify(const PartitionClaim& claim, const ProgressRecord& record, const LogFacts& facts,
+                     std::vector<std::string>& notes) {
+    const Offset counted = read_to(record);
+    const auto verdict = judge_log(record.log.marks, facts.marked, facts.range, counted);
+    if (verdict == LogVerdict::same) return record.log;
+    const bool anew = verdict == LogVerdict::made_anew;
+    const Offset begins = anew ? facts.range.low : facts.range.end;
+    notes.push_back(claim.partition.text() + " had been counted up to offset " + std::to_string(counted.value) +
+                    " and was " + (anew ? "made anew" : "truncated") + " since: counting from offset " +
+                    std::to_string(begins.value) +
+                    " beside what was counted before; values are incomplete until their windows have passed");
+    return {record.log.generation.next(), begins, {}};
+}
+
+// Where a view that the record knows goes on.
+ViewProgress go_on(const PartitionClaim& claim, const ViewStart& view, ViewProgress progress,
+                   const LogIdentity& log, LogRange range, Timestamp redis_now,
+                   std::vector<std::string>& notes) {
+    const bool other_log = progress.generation != log.generation;
+    if (!other_log && progress.next >= range.low) return progress;
+    if (!other_log)
+        notes.push_back(view.id + " lost offsets " + std::to_string(progress.next.value) + " to " +
+                        std::to_string(range.low.value - 1) + " of " + claim.partition.text() +
+                        " to Kafka's retention; its values are incomplete until its windows have passed");
+    progress.next = other_log ? std::max(log.begins, range.low) : range.low;
+    progress.generation = log.generation;
+    progress.since = since_now(view, redis_now);
     return progress;
+}
+
+ViewProgress begin(const ViewStart& view, const LogIdentity& log, LogRange range, bool rebuild,
+                   Timestamp redis_now) {
+    ViewProgress progress;
+    progress.next = rebuild ? range.low : std::clamp(view.start, range.low, range.end);
+    progress.fingerprint = view.fingerprint;
+    progress.generation = log.generation;
+    if (progress.next.value > 0) progress.since = since_now(view, redis_now);
+    return progress;
+}
+
+std::optional<Timestamp> clock_at(Offset from, const std::vector<ViewProgress>& views) {
+    std::optional<Timestamp> clock;
+    for (const ViewProgress& view : views)
+        if (view.next == from && view.clock) clock = std::min(clock.value_or(*view.clock), *view.clock);
+    return clock;
 }
 
 }  // namespace
@@ -38,49 +90,36 @@ Epoch next_epoch(std::optional<Epoch> standing, Timestamp now) {
 }
 
 Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optional<ProgressRecord>& record,
-                                   std::optional<Offset> committed, LogRange log,
-                                   std::span<const ViewStart> views, Timestamp redis_now) {
+                                   const LogFacts& facts, std::span<const ViewStart> views,
+                                   Timestamp redis_now) {
     StartDecision decision;
-    decision.from = log.end;
     if (record) {
         if (auto owner = check_owner(claim, *record); !owner) return owner.error();
+        decision.log = identify(claim, *record, facts, decision.notes);
     }
-    const bool emptied = !record && committed;
+    // A record without views is of a life that ended before it had recorded anything.
+    const bool emptied = (!record || record->views.empty()) && facts.committed;
     if (emptied)
         decision.notes.push_back("the store holds no record of " + claim.partition.text() +
                                  " although the group has committed offset " +
-                                 std::to_string(committed->value) + ": rebuilding from offset " +
-                                 std::to_string(log.low.value));
+                                 std::to_string(facts.committed->value) + ": rebuilding from offset " +
+                                 std::to_string(facts.range.low.value));
+    decision.from = facts.range.end;
     for (const ViewStart& view : views) {
-        ViewProgress progress;
-        const auto known = record ? record->views.find(view.id) : decltype(record->views.find(view.id)){};
-        if (record && known != record->views.end()) {
-            progress = known->second;
-            if (progress.fingerprint != view.fingerprint)
-                return Error{Errc::refused, "view " + view.id +
-                                                " is recorded with another definition; raise its "
-                                                "`version:` or restore the definition"};
-            if (progress.next > log.end)
-                return Error{Errc::refused,
-                             claim.partition.text() + " ends at offset " + std::to_string(log.end.value) +
-                                 " but " + view.id + " has counted up to " +
-                                 std::to_string(progress.next.value) +
-                                 "; the topic was truncated or made anew: raise the view's `version:`"};
-            if (progress.next < log.low) {
-                decision.notes.push_back(
-                    view.id + " lost offsets " + std::to_string(progress.next.value) + " to " +
-                    std::to_string(log.low.value - 1) + " of " + claim.partition.text() +
-                    " to Kafka's retention; its values are incomplete until its windows have passed");
-                progress.next = log.low;
-                progress.since = view.wall_clock ? redis_now : kSincePending;
-            }
+        const auto known = record ? record->views.find(view.id) : ViewProgressMap::const_iterator{};
+        if (!record || known == record->views.end()) {
+            decision.views.push_back(begin(view, decision.log, facts.range, emptied, redis_now));
+        } else if (known->second.fingerprint != view.fingerprint) {
+            return Error{Errc::refused, "view " + view.id +
+                                            " is recorded with another definition; raise its `version:` or "
+                                            "restore the definition"};
         } else {
-            const Offset start = emptied ? log.low : std::clamp(view.start, log.low, log.end);
-            progress = begin_at(view, start, start.value == 0, redis_now);
+            decision.views.push_back(
+                go_on(claim, view, known->second, decision.log, facts.range, redis_now, decision.notes));
         }
-        decision.from = std::min(decision.from, progress.next);
-        decision.views.push_back(progress);
+        decision.from = std::min(decision.from, decision.views.back().next);
     }
+    decision.clock = clock_at(decision.from, decision.views);
     return decision;
 }
 

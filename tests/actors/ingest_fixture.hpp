@@ -127,19 +127,25 @@ public:
         return record->second.views.at("store_orders@1").next.value;
     }
 
+    ViewProgress progress() { return server->snapshot().records.at(partition).views.at("store_orders@1"); }
+
     // The stored values of an entity as of `t`: orders_1h and amount_1h; none when it is missing.
     std::optional<std::pair<std::int64_t, std::int64_t>> stored(const std::string& store, std::int64_t t) {
         const auto state = server->snapshot();
         const auto entity = state.entities.find({"store_orders@1", store});
         if (entity == state.entities.end()) return std::nullopt;
-        LoadedPartial loaded;
-        loaded.head = entity->second.heads.at("0.0");
-        for (const auto& [field, bytes] : entity->second.sealed) loaded.chunks.push_back({field, bytes});
-        FlushBuilder decoder(plan_->source, plan_->views, partition.id, Generation{0});
-        auto head = decoder.decode(0, loaded);
-        REQUIRE(head);
+        std::deque<Head> origins;
+        std::vector<const Head*> heads;
+        for (const auto& [origin, bytes] : entity->second.heads) {
+            LoadedPartial loaded{bytes, {}};
+            for (const auto& [field, chunk] : entity->second.sealed) loaded.chunks.push_back({field, chunk});
+            FlushBuilder decoder(plan_->source, plan_->views, partition.id,
+                                 HeadField::parse(origin)->generation);
+            auto head = decoder.decode(0, loaded);
+            REQUIRE(head);
+            heads.push_back(&origins.emplace_back(std::move(**head)));
+        }
         FeatureReader reader(*plan_->views[0]);
-        const Head* heads[] = {&**head};
         const std::size_t features[] = {0, 1};
         const auto& answer = reader.read(heads, from_unix_ms(t), features);
         if (answer.missing) return std::nullopt;

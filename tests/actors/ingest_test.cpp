@@ -180,6 +180,48 @@ TEST_CASE("a watermark appears once the asked end is reached") {
     CHECK(node.server->snapshot().records.at(node.partition).views.at("store_orders@1").watermark.has_value());
 }
 
+TEST_CASE("a topic that was made anew is counted under a new origin, and what was counted stays") {
+    IngestFixture node;
+    for (int i = 0; i < 20; ++i) node.order("north", 1, kT + i);
+    node.assign();
+    node.log->make_anew(node.partition);
+    for (int i = 0; i < 3; ++i) node.order("north", 100, kT + 30 + i);
+    node.advance(5s);
+    CHECK(node.recorded() == 3);
+    CHECK(node.progress().generation == Generation{1});
+    CHECK(node.progress().since == from_unix_ms(kT + 32));
+    CHECK(node.stored("north", kT + 40) == Values(23, 320));
+}
+
+TEST_CASE("a topic made anew while nobody looked is noticed though it has grown as long again") {
+    IngestFixture node;
+    for (int i = 0; i < 20; ++i) node.order("north", 1, kT + i);
+    node.assign();
+    CHECK(node.revoke());
+    node.log->make_anew(node.partition);
+    for (int i = 0; i < 40; ++i) node.order("north", 100, kT + 30 + i);
+    node.assign();
+    CHECK(node.recorded() == 40);
+    CHECK(node.progress().generation == Generation{1});
+    CHECK(node.stored("north", kT + 80) == Values(60, 4020));
+}
+
+TEST_CASE("a truncated log goes on from its end under a new origin, incomplete") {
+    IngestFixture node;
+    for (int i = 0; i < 2000; ++i) node.order("north", 1, kT + i);
+    node.assign();
+    node.log->truncate(node.partition, Offset{1100});
+    node.order("north", 1, kT + 3000);  // at an offset that has been counted
+    node.advance(5s);
+    CHECK(node.recorded() == 1101);
+    CHECK(node.progress().since == kSincePending);
+    node.order("north", 1, kT + 4000);
+    node.settle();
+    CHECK(node.progress().generation == Generation{1});
+    CHECK(node.progress().since == from_unix_ms(kT + 4000));
+    CHECK(node.stored("north", kT + 4000) == Values(2001, 2001));
+}
+
 TEST_CASE("another deployment's record is refused and left alone") {
     IngestFixture node;
     MemoryPartialStore other(node.server);

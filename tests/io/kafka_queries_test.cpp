@@ -107,3 +107,36 @@ TEST_CASE("a property that is ours or unknown is refused by name") {
     settings.properties = {{"no.such.thing", "1"}};
     CHECK(KafkaLog::open(settings).error().code == Errc::invalid_argument);
 }
+
+TEST_CASE("marked messages are found again, and tell of messages that are not there") {
+    on_each_kafka([](KafkaForTests& kafka) {
+        const std::string topic = kafka.create_topic("marked", 2);
+        auto producer = producer_for(kafka);
+        for (int i = 0; i < 5; ++i) {
+            ProducerRecord record;
+            record.topic = topic;
+            record.partition = PartitionId{1};
+            record.key = "k";
+            const std::string value = "v" + std::to_string(i);
+            if (i != 2) record.value = value;
+            record.timestamp = from_unix_ms(1'700'000'000'000 + i);
+            REQUIRE(producer->send(record, kPatience));
+        }
+        REQUIRE(producer->flush(kPatience));
+        const auto log = log_of(kafka.settings("nobody"));
+        for (int again = 0; again < 2; ++again) {
+            const auto marks = log->marks_at(
+                part(topic, 1), {Offset{0}, Offset{2}, Offset{4}, Offset{5}, Offset{900}}, kPatience);
+            REQUIRE(marks);
+            REQUIRE(marks->size() == 5);
+            CHECK((*marks)[0] == mark_of(Offset{0}, from_unix_ms(1'700'000'000'000), "k", "v0"));
+            CHECK((*marks)[1] == mark_of(Offset{2}, from_unix_ms(1'700'000'000'002), "k", std::nullopt));
+            CHECK((*marks)[2] == mark_of(Offset{4}, from_unix_ms(1'700'000'000'004), "k", "v4"));
+            CHECK((*marks)[3] == std::nullopt);
+            CHECK((*marks)[4] == std::nullopt);
+        }
+        const auto none = log->marks_at(part(topic, 0), {}, kPatience);
+        REQUIRE(none);
+        CHECK(none->empty());
+    });
+}

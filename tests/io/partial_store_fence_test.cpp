@@ -19,7 +19,7 @@ STORE_TEST("each call counts once, a load not at all") {
         CHECK(*results[i] == 2 + i);
     }
     CHECK(owner.head_of("a") == head(2, ""));
-    const auto advanced = owner.store->advance(owner.fence, 12, {});
+    const auto advanced = owner.store->advance(owner.fence, {12, {}, {}});
     REQUIRE(advanced);
     CHECK(advanced->calls == 5);
 }
@@ -66,7 +66,7 @@ STORE_TEST("a first epoch is the server's time, and each further one is higher")
     CHECK(second->calls == 2);
     REQUIRE(second->before);
     CHECK(*second->before ==
-          ProgressRecord{first->epoch, "node-a", Generation{0}, 1, 12, "cluster-1", "group-1", {}});
+          ProgressRecord{first->epoch, "node-a", LogIdentity{}, 1, 12, "cluster-1", "group-1", {}});
     const ProgressRecord now = record_of(backend);
     CHECK(now.node == "node-b");
     CHECK(now.partitions == 24);
@@ -157,9 +157,53 @@ STORE_TEST("a late copy of an older advance moves no view back") {
     Owner<Backend> owner(backend);
     const Fence before = owner.fence;
     owner.advance({{kView, progress_at(9)}, {"other@1", progress_at(10)}});
-    const auto late = owner.store->advance(before, 12, {{kView, progress_at(10)}, {"other@1", progress_at(9)}});
+    const auto late =
+        owner.store->advance(before, {12, {}, {{kView, progress_at(10)}, {"other@1", progress_at(9)}}});
     CHECK(late);
     const ProgressRecord record = record_of(backend);
     CHECK(record.views.at(kView) == progress_at(10));
     CHECK(record.views.at("other@1") == progress_at(10));
+}
+
+STORE_TEST(
+    "the newest message written is marked with the write, and a late copy of an older write unmarks nothing") {
+    Backend backend;
+    Owner<Backend> owner(backend);
+    const LogMark first{Offset{3}, from_unix_ms(7), 1}, second{Offset{9}, from_unix_ms(8), 2};
+    const std::vector<WriteCall> calls{{owner.fence, {put("a", head(9, "x"))}, second},
+                                       {owner.fence, {put("a", head(3, "y"))}, first}};
+    for (const auto& result : owner.store->write(calls)) REQUIRE(result);
+    CHECK(record_of(backend).log.marks == std::vector<LogMark>{second});
+}
+
+STORE_TEST("a new generation replaces the record of the log and takes the views back, once") {
+    Backend backend;
+    Owner<Backend> owner(backend);
+    const LogIdentity old{Generation{0}, Offset{0}, {{Offset{3}, from_unix_ms(7), 1}}};
+    const LogIdentity anew{Generation{1}, Offset{2}, {}};
+    ViewProgress back = progress_at(2);
+    back.generation = Generation{1};
+    owner.advance({{kView, progress_at(9)}, {"other@1", progress_at(8)}}, 12, old);
+    const WriteCall write{owner.fence, {put("a", head(9, "x"))}, LogMark{Offset{9}, from_unix_ms(8), 2}};
+    REQUIRE(owner.store->write(std::span(&write, 1)).front());
+    const Fence before = owner.fence;
+    owner.advance({{kView, back}}, 12, anew);
+    REQUIRE(owner.store->advance(before, {12, old, {{kView, progress_at(9)}}}));  // a late copy
+    const ProgressRecord record = record_of(backend);
+    CHECK(record.log == anew);
+    CHECK(record.views.at(kView) == back);
+    CHECK(record.views.at("other@1") == progress_at(8));
+}
+
+STORE_TEST("marks of a late copy of an older advance change nothing") {
+    Backend backend;
+    Owner<Backend> owner(backend);
+    const LogIdentity older{Generation{0}, Offset{0}, {{Offset{3}, from_unix_ms(-7), 0xabcdef}}};
+    LogIdentity newer = older;
+    newer.marks.push_back({Offset{12}, from_unix_ms(8), 2});
+    const Fence before = owner.fence;
+    owner.advance({{kView, progress_at(13)}}, 12, newer);
+    REQUIRE(owner.store->advance(before, {12, older, {{kView, progress_at(4)}}}));
+    CHECK(record_of(backend).log == newer);
+    CHECK(record_of(backend).views.at(kView) == progress_at(13));
 }

@@ -25,11 +25,13 @@ ViewProgress full_progress() {
     progress.watermark = from_unix_ms(1'790'000'000'000);
     progress.fingerprint = std::numeric_limits<std::uint64_t>::max();
     progress.since = from_unix_ms(0);
+    progress.generation = Generation{7};
     return progress;
 }
 
 ProgressRecord full_record() {
-    ProgressRecord record{Epoch{1'790'000'000'000}, "node a", Generation{7}, 123, 12, "cluster", "group", {}};
+    ProgressRecord record{Epoch{1'790'000'000'000}, "node a", {}, 123, 12, "cluster", "group", {}};
+    record.log = {Generation{7}, Offset{3}, {{Offset{3}, from_unix_ms(-5), 0}, {Offset{40}, {}, 0xabc}}};
     record.views["a@1"] = full_progress();
     record.views["b@2"] = {};
     record.views["b@2"].since = kSincePending;
@@ -48,18 +50,19 @@ TEST_CASE("a record comes back from its fields") {
 TEST_CASE("the fields of a view are as documented") {
     CHECK(record_field::position("a@1") == "v:a@1");
     CHECK(record_field::definition("a@1") == "d:a@1");
-    CHECK(encode_position(full_progress()) == "4503599627370496 -1 1790000000000");
+    CHECK(encode_position(full_progress()) == "4503599627370496 -1 1790000000000 7");
     CHECK(encode_definition(full_progress()) == "ffffffffffffffff 0");
-    CHECK(encode_position({}) == "0 - -");
+    CHECK(encode_position({}) == "0 - - 0");
     CHECK(encode_definition({}) == "0 -");
     ViewProgress pending;
     pending.since = kSincePending;
     CHECK(encode_definition(pending) == "0 pending");
+    CHECK(encode_marks(full_record().log.marks) == "3:-5:0 40:0:abc");
 }
 
 TEST_CASE("fields of a later version are passed over") {
     RecordFields fields = encode_record(full_record());
-    fields.emplace_back("marks", "1 2 3");
+    fields.emplace_back("colour", "1 2 3");
     for (auto& [name, value] : fields)
         if (name.starts_with("v:") || name.starts_with("d:")) value += " more";
     const auto decoded = decode_record(flat(fields));
@@ -74,20 +77,29 @@ TEST_CASE("what does not decode is corrupt and quoted") {
         {"epoch", "1x"},
         {"calls", " 1"},
         {"generation", "x"},
+        {"begins", "x"},
+        {"marks", "1"},
+        {"marks", "1:2"},
+        {"marks", "1:2:x"},
+        {"marks", "-1:2:3"},
+        {"marks", "1:2:3  4:5:6"},
+        {"marks", "4:2:3 4:5:6"},
         {"partitions", "1.5"},
         {"v:a@1", ""},
         {"v:a@1", "1"},
         {"v:a@1", "1 -"},
-        {"v:a@1", "- - -"},
-        {"v:a@1", "1 x -"},
-        {"v:a@1", "1  - -"},
+        {"v:a@1", "1 - -"},
+        {"v:a@1", "1 - - x"},
+        {"v:a@1", "- - - 0"},
+        {"v:a@1", "1 x - 0"},
+        {"v:a@1", "1  - - 0"},
         {"d:a@1", ""},
         {"d:a@1", "-"},
         {"d:a@1", "12"},
         {"d:a@1", "g -"},
         {"d:a@1", "1 later"},
         {"epoch", "99999999999999999999"},
-        {"v:a@1", "9223372036854775808 - -"},
+        {"v:a@1", "9223372036854775808 - - 0"},
     };
     for (const auto& [name, value] : wrong) {
         CAPTURE(name);
@@ -100,6 +112,20 @@ TEST_CASE("what does not decode is corrupt and quoted") {
         CHECK(decoded.error().code == Errc::corrupt);
         CHECK(decoded.error().message.find("\"" + value + "\"") != std::string::npos);
     }
+}
+
+TEST_CASE("what was written last is marked too, unless a newer message is") {
+    RecordFields fields = encode_record(full_record());
+    fields.emplace_back("written", "41:7:1f");
+    auto decoded = decode_record(flat(fields));
+    REQUIRE(decoded);
+    CHECK(decoded->log.marks.back() == LogMark{Offset{41}, from_unix_ms(7), 0x1f});
+    fields.back().second = "39:7:1f";
+    decoded = decode_record(flat(fields));
+    REQUIRE(decoded);
+    CHECK(*decoded == full_record());
+    fields.back().second = "39";
+    CHECK_FALSE(decode_record(flat(fields)));
 }
 
 TEST_CASE("a record without an epoch, or a view without its definition, is corrupt") {

@@ -21,7 +21,7 @@ TEST_CASE("the values lie under the documented names") {
     owner.advance({{kView, progress_at(5)}});
     CHECK(backend.run({"HGET", "fs:{delays@1:AA 11}", "3.0"}).text() == head(1, "A"));
     CHECK(backend.run({"HGET", "fs:{delays@1:AA 11}:s", "3.0.60.7"}).text() == "tiles");
-    CHECK(backend.run({"HGET", "fs:{0}progress:flights:3", "v:delays@1"}).text() == "5 1005 -");
+    CHECK(backend.run({"HGET", "fs:{0}progress:flights:3", "v:delays@1"}).text() == "5 1005 - 0");
     CHECK(backend.run({"HGET", "fs:{0}progress:flights:3", "d:delays@1"}).text() == "fedcba9876543210 -");
     CHECK(backend.run({"HGET", "fs:{0}progress:flights:3", "generation"}).text() == "0");
     CHECK(backend.run({"DBSIZE"}).integer() == 3);
@@ -31,7 +31,7 @@ TEST_CASE("fields of a record that this version does not know are kept") {
     RedisBackend backend;
     RedisOwner owner(backend);
     (void)backend.run(
-        {"HSET", "fs:{0}progress:flights:3", "later", "x", "v:gone@1", "3 - -", "d:gone@1", "0 -"});
+        {"HSET", "fs:{0}progress:flights:3", "later", "x", "v:gone@1", "3 - - 0", "d:gone@1", "0 -"});
     RedisOwner next(backend);
     next.advance({{kView, progress_at(5)}});
     CHECK(backend.run({"HGET", "fs:{0}progress:flights:3", "later"}).text() == "x");
@@ -41,7 +41,7 @@ TEST_CASE("fields of a record that this version does not know are kept") {
 TEST_CASE("a record that does not decode is corrupt, and its key is named") {
     RedisBackend backend;
     RedisOwner owner(backend);
-    (void)backend.run({"HSET", "fs:{0}progress:flights:3", "v:delays@1", "3 - -"});
+    (void)backend.run({"HSET", "fs:{0}progress:flights:3", "v:delays@1", "3 - - 0"});
     const auto taken = backend.connect()->take_epoch(kClaim);
     REQUIRE_FALSE(taken);
     CHECK(taken.error().code == Errc::corrupt);
@@ -110,7 +110,7 @@ TEST_CASE("scripts that the server forgot are loaded again, and no call is lost 
     (void)backend.run({"SCRIPT", "FLUSH", "SYNC"});
     CHECK(owner.head_of("b") == head(3, "B"));
     (void)backend.run({"SCRIPT", "FLUSH", "SYNC"});
-    CHECK(owner.store->advance(owner.fence, 12, {}));
+    CHECK(owner.store->advance(owner.fence, {12, {}, {}}));
     (void)backend.run({"SCRIPT", "FLUSH", "SYNC"});
     CHECK(owner.store->take_epoch(kClaim));
 }

@@ -22,6 +22,8 @@ ProgressRecord record_at(std::int64_t next) {
 
 std::vector<ViewStart> stores(std::int64_t start) { return {{"stores@1", 77, true, Offset{start}}}; }
 
+LogFacts facts(LogRange range, std::optional<Offset> committed) { return {range, committed, {}}; }
+
 }  // namespace
 
 TEST_CASE("an epoch is above what stands and at least unix milliseconds") {
@@ -32,7 +34,7 @@ TEST_CASE("an epoch is above what stands and at least unix milliseconds") {
 
 TEST_CASE("a first start follows the definition and is complete when the log is whole") {
     const auto decision =
-        decide_start(claim(), std::nullopt, std::nullopt, {Offset{0}, Offset{9}}, stores(0), kNow);
+        decide_start(claim(), std::nullopt, facts({Offset{0}, Offset{9}}, std::nullopt), stores(0), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{0});
     CHECK(decision->views[0].since == std::nullopt);
@@ -40,7 +42,7 @@ TEST_CASE("a first start follows the definition and is complete when the log is 
 
 TEST_CASE("a first start at the latest offset is incomplete from now on") {
     const auto decision =
-        decide_start(claim(), std::nullopt, std::nullopt, {Offset{0}, Offset{9}}, stores(9), kNow);
+        decide_start(claim(), std::nullopt, facts({Offset{0}, Offset{9}}, std::nullopt), stores(9), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{9});
     CHECK(decision->views[0].since == kNow);
@@ -48,7 +50,7 @@ TEST_CASE("a first start at the latest offset is incomplete from now on") {
 
 TEST_CASE("a restart goes on from the record") {
     const auto decision =
-        decide_start(claim(), record_at(4), Offset{3}, {Offset{0}, Offset{9}}, stores(0), kNow);
+        decide_start(claim(), record_at(4), facts({Offset{0}, Offset{9}}, Offset{3}), stores(0), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{4});
     CHECK(decision->views[0].clock == from_unix_ms(1000));
@@ -56,7 +58,8 @@ TEST_CASE("a restart goes on from the record") {
 
 TEST_CASE("a new view on a live topic starts by itself while the others go on") {
     const std::vector<ViewStart> views{{"stores@1", 77, true, Offset{0}}, {"cities@1", 78, true, Offset{0}}};
-    const auto decision = decide_start(claim(), record_at(4), Offset{4}, {Offset{0}, Offset{9}}, views, kNow);
+    const auto decision =
+        decide_start(claim(), record_at(4), facts({Offset{0}, Offset{9}}, Offset{4}), views, kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{0});
     CHECK(decision->views[0].next == Offset{4});
@@ -66,7 +69,8 @@ TEST_CASE("a new view on a live topic starts by itself while the others go on") 
 TEST_CASE("a changed definition under the same version is refused with the mend") {
     auto record = record_at(4);
     record.views["stores@1"].fingerprint = 1;
-    const auto decision = decide_start(claim(), record, Offset{4}, {Offset{0}, Offset{9}}, stores(0), kNow);
+    const auto decision =
+        decide_start(claim(), record, facts({Offset{0}, Offset{9}}, Offset{4}), stores(0), kNow);
     REQUIRE_FALSE(decision);
     CHECK(decision.error().code == Errc::refused);
     CHECK(decision.error().message.find("version") != std::string::npos);
@@ -75,15 +79,15 @@ TEST_CASE("a changed definition under the same version is refused with the mend"
 TEST_CASE("another Kafka cluster or group on the same prefix is refused") {
     auto record = record_at(4);
     record.kafka_cluster = "kafka-2";
-    CHECK_FALSE(decide_start(claim(), record, Offset{4}, {Offset{0}, Offset{9}}, stores(0), kNow));
+    CHECK_FALSE(decide_start(claim(), record, facts({Offset{0}, Offset{9}}, Offset{4}), stores(0), kNow));
     record = record_at(4);
     record.group = "other";
-    CHECK_FALSE(decide_start(claim(), record, Offset{4}, {Offset{0}, Offset{9}}, stores(0), kNow));
+    CHECK_FALSE(decide_start(claim(), record, facts({Offset{0}, Offset{9}}, Offset{4}), stores(0), kNow));
 }
 
 TEST_CASE("offsets lost to retention are said and make the view incomplete") {
     const auto decision =
-        decide_start(claim(), record_at(4), Offset{4}, {Offset{6}, Offset{9}}, stores(6), kNow);
+        decide_start(claim(), record_at(4), facts({Offset{6}, Offset{9}}, Offset{4}), stores(6), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{6});
     CHECK(decision->views[0].since == kNow);
@@ -91,16 +95,62 @@ TEST_CASE("offsets lost to retention are said and make the view incomplete") {
     CHECK(decision->notes[0].find("lost offsets 4 to 5") != std::string::npos);
 }
 
-TEST_CASE("a log that ends below what was counted is refused") {
+TEST_CASE("a log that was made anew is counted from its start under a new generation, incomplete") {
+    auto record = record_at(40);
+    record.log.marks = {{Offset{0}, kNow, 1}, {Offset{39}, kNow, 2}};
+    LogFacts anew = facts({Offset{0}, Offset{9}}, Offset{40});
+    anew.marked = {LogMark{Offset{0}, kNow, 7}, std::nullopt};
+    const auto decision = decide_start(claim(), record, anew, stores(0), kNow);
+    REQUIRE(decision);
+    CHECK(decision->log == LogIdentity{Generation{1}, Offset{0}, {}});
+    CHECK(decision->from == Offset{0});
+    CHECK(decision->views[0].generation == Generation{1});
+    CHECK(decision->views[0].clock == from_unix_ms(1000));
+    CHECK(decision->views[0].since == kNow);
+    REQUIRE(decision->notes.size() == 1);
+    CHECK(decision->notes[0].find("made anew") != std::string::npos);
+}
+
+TEST_CASE("a truncated log goes on from its end under a new generation, incomplete") {
+    auto record = record_at(40);
+    record.log.marks = {{Offset{0}, kNow, 1}, {Offset{39}, kNow, 2}};
+    LogFacts cut = facts({Offset{0}, Offset{50}}, Offset{40});
+    cut.marked = {record.log.marks[0], LogMark{Offset{39}, kNow, 7}};
+    auto views = stores(0);
+    views[0].max_future = 60s;
+    const auto decision = decide_start(claim(), record, cut, views, kNow);
+    REQUIRE(decision);
+    CHECK(decision->log == LogIdentity{Generation{1}, Offset{50}, {}});
+    CHECK(decision->views[0].next == Offset{50});
+    CHECK(decision->views[0].since == kNow + 60s);
+}
+
+TEST_CASE("a view that nobody knew when the log was made anew begins where that generation begins") {
+    auto record = record_at(40);
+    record.log = {Generation{2}, Offset{5}, {}};
+    record.views["cities@1"] = {Offset{30}, {}, {}, 78, {}, Generation{2}};
+    const std::vector<ViewStart> views{{"stores@1", 77, true, Offset{0}}, {"cities@1", 78, true, Offset{0}}};
     const auto decision =
-        decide_start(claim(), record_at(40), Offset{40}, {Offset{0}, Offset{9}}, stores(0), kNow);
-    REQUIRE_FALSE(decision);
-    CHECK(decision.error().code == Errc::refused);
+        decide_start(claim(), record, facts({Offset{0}, Offset{50}}, Offset{30}), views, kNow);
+    REQUIRE(decision);
+    CHECK(decision->views[0].next == Offset{5});
+    CHECK(decision->views[0].since == kNow);
+    CHECK(decision->views[1].next == Offset{30});
+    CHECK(decision->views[1].since == std::nullopt);
+}
+
+TEST_CASE("a record without views is taken for an emptied store") {
+    auto record = record_at(4);
+    record.views.clear();
+    const auto decision =
+        decide_start(claim(), record, facts({Offset{2}, Offset{9}}, Offset{8}), stores(9), kNow);
+    REQUIRE(decision);
+    CHECK(decision->from == Offset{2});
 }
 
 TEST_CASE("an emptied store is rebuilt from the start of the log") {
     const auto decision =
-        decide_start(claim(), std::nullopt, Offset{8}, {Offset{2}, Offset{9}}, stores(9), kNow);
+        decide_start(claim(), std::nullopt, facts({Offset{2}, Offset{9}}, Offset{8}), stores(9), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{2});
     CHECK(decision->views[0].since == kNow);

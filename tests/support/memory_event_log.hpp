@@ -25,6 +25,12 @@ public:
         log.records.push_back({timestamp, "", std::move(value)});
         if (log.wake) log.wake();
     }
+    // The topic is deleted and made anew.
+    void make_anew(const Partition& partition) { cut(partition, Offset{0}, Offset{0}); }
+    // Unclean election: the newest messages are lost.
+    void truncate(const Partition& partition, Offset end) { cut(partition, logs_[partition].low, end); }
+    // Retention: the oldest messages go.
+    void drop_below(const Partition& partition, Offset low) { logs_[partition].low = low; }
 
     Result<void> subscribe(const std::vector<std::string>&, GroupListener&) override { return {}; }
     void close() override {}
@@ -41,7 +47,9 @@ public:
                   const std::function<void(const LogRecord&)>& sink) override {
         Log& log = logs_[partition];
         Drained drained;
-        while (drained.records < max && log.position.value < static_cast<std::int64_t>(log.records.size())) {
+        if (log.position < log.low || log.position > log.end())
+            drained.failed = Error{Errc::unavailable, partition.text() + ": the offset is out of range"};
+        while (!drained.failed && drained.records < max && log.position < log.end()) {
             const Stored& stored = log.records[static_cast<std::size_t>(log.position.value)];
             LogRecord record{log.position, stored.timestamp, stored.key, std::nullopt};
             if (stored.value) record.value = *stored.value;
@@ -62,7 +70,22 @@ public:
         return logs_[partition].committed;
     }
     Result<LogRange> range(const Partition& partition, Duration) override {
-        return LogRange{Offset{0}, Offset{static_cast<std::int64_t>(logs_[partition].records.size())}};
+        return LogRange{logs_[partition].low, logs_[partition].end()};
+    }
+    Result<std::vector<std::optional<LogMark>>> marks_at(const Partition& partition,
+                                                         const std::vector<Offset>& offsets,
+                                                         Duration) override {
+        const Log& log = logs_[partition];
+        std::vector<std::optional<LogMark>> marks;
+        for (const Offset offset : offsets) {
+            marks.emplace_back();
+            if (offset < log.low || offset >= log.end()) continue;
+            const Stored& stored = log.records[static_cast<std::size_t>(offset.value)];
+            std::optional<std::string_view> value;
+            if (stored.value) value = *stored.value;
+            marks.back() = mark_of(offset, stored.timestamp, stored.key, value);
+        }
+        return marks;
     }
     Result<Offset> offset_at(const Partition&, Timestamp, Duration) override { return Offset{0}; }
     Result<std::map<std::string, std::int32_t>> partition_counts(const std::vector<std::string>& topics,
@@ -78,11 +101,19 @@ public:
 
 private:
     struct Log {
+        Offset end() const { return Offset{static_cast<std::int64_t>(records.size())}; }
         std::vector<Stored> records;
+        Offset low{};
         Offset position{};
         std::optional<Offset> committed;
         std::function<void()> wake;
     };
+    void cut(const Partition& partition, Offset low, Offset end) {
+        Log& log = logs_[partition];
+        log.low = low;
+        log.records.resize(static_cast<std::size_t>(end.value));
+    }
+
     std::map<Partition, Log> logs_;
     int starts_ = 0;
 };

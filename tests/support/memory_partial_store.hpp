@@ -89,15 +89,11 @@ private:
     }
 
     Result<ProgressRecord*> check(const Fence& fence) {
-        const std::string where = fence.partition.text() + ": memory store";
         const auto at = state_.records.find(fence.partition);
-        if (at == state_.records.end()) return Error{Errc::lost_writes, where + ": its record is gone"};
-        ProgressRecord& record = at->second;
-        if (record.epoch > fence.epoch)
-            return Error{Errc::fenced, where + ": node " + record.node + " holds a later epoch"};
-        if (record.epoch < fence.epoch || record.calls < fence.acked_calls)
-            return Error{Errc::lost_writes, where + ": its record has fallen back"};
-        return &record;
+        ProgressRecord* const record = at == state_.records.end() ? nullptr : &at->second;
+        if (auto checked = record_rules::check(record, fence); !checked)
+            return checked.error().within("memory store");
+        return record;
     }
 
     mutable std::mutex mutex_;
@@ -145,11 +141,10 @@ public:
         return server_->call<std::vector<LoadedPartial>>([&] { return find(fence, keys); }, broken);
     }
 
-    Result<Advanced> advance(const Fence& fence, std::int32_t partitions,
-                             const std::map<std::string, ViewProgress>& views) override {
+    Result<Advanced> advance(const Fence& fence, const ProgressUpdate& update) override {
         const std::lock_guard lock(server_->mutex_);
         bool broken = false;
-        return server_->call<Advanced>([&] { return move_on(fence, partitions, views); }, broken);
+        return server_->call<Advanced>([&] { return move_on(fence, update); }, broken);
     }
 
 private:
@@ -157,24 +152,10 @@ private:
 
     Result<TakenEpoch> take(const PartitionClaim& claim) {
         auto& records = server_->state_.records;
-        TakenEpoch taken;
-        taken.redis_now = server_->now_;
-        if (const auto at = records.find(claim.partition); at != records.end()) taken.before = at->second;
-        if (taken.before &&
-            (taken.before->kafka_cluster != claim.kafka_cluster || taken.before->group != claim.group)) {
-            taken.epoch = taken.before->epoch;
-            taken.calls = taken.before->calls;
-            return taken;
-        }
-        ProgressRecord& record = records[claim.partition];
-        record.epoch =
-            next_epoch(taken.before ? std::optional(taken.before->epoch) : std::nullopt, server_->now_);
-        record.node = claim.node;
-        record.kafka_cluster = claim.kafka_cluster;
-        record.group = claim.group;
-        record.partitions = std::max(record.partitions, claim.partitions);
-        taken.epoch = record.epoch;
-        taken.calls = ++record.calls;
+        std::optional<ProgressRecord> record;
+        if (const auto at = records.find(claim.partition); at != records.end()) record = at->second;
+        TakenEpoch taken = record_rules::take_epoch(record, claim, server_->now_);
+        records[claim.partition] = *std::move(record);
         return taken;
     }
 
@@ -182,6 +163,7 @@ private:
         auto record = server_->check(call.fence);
         if (!record) return record.error();
         for (const PartialWrite& write : call.writes) apply(write);
+        if (call.newest) record_rules::note_written(**record, *call.newest);
         return ++(*record)->calls;
     }
 
@@ -217,17 +199,10 @@ private:
         return loaded;
     }
 
-    Result<Advanced> move_on(const Fence& fence, std::int32_t partitions,
-                             const std::map<std::string, ViewProgress>& views) {
+    Result<Advanced> move_on(const Fence& fence, const ProgressUpdate& update) {
         auto record = server_->check(fence);
         if (!record) return record.error();
-        for (const auto& [id, progress] : views) {
-            const auto known = (*record)->views.find(id);
-            if (known == (*record)->views.end() || known->second.next <= progress.next)
-                (*record)->views[id] = progress;
-        }
-        (*record)->partitions = partitions;
-        return Advanced{++(*record)->calls, server_->now_};
+        return record_rules::advance(**record, update, server_->now_);
     }
 
     std::shared_ptr<MemoryServer> server_;

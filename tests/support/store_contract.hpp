@@ -121,8 +121,8 @@ struct Owner {
         return loaded->front();
     }
     std::optional<std::string> head_of(const std::string& entity) { return load(entity).head; }
-    void advance(const std::map<std::string, ViewProgress>& views, std::int32_t partitions = 12) {
-        const auto advanced = store->advance(fence, partitions, views);
+    void advance(const ViewProgressMap& views, std::int32_t partitions = 12, const LogIdentity& log = {}) {
+        const auto advanced = store->advance(fence, {partitions, log, views});
         REQUIRE(advanced);
         CHECK(advanced->calls > fence.acked_calls);
         fence.acked_calls = advanced->calls;
@@ -147,7 +147,7 @@ Errc refusal(Backend& backend, Owner<Backend>& owner) {
     const PartialKey key = key_of("a");
     const auto loaded = owner.store->load(owner.fence, std::span(&key, 1));
     const auto written = owner.write({put("a", head(1'000, "refused"))});
-    const auto advanced = owner.store->advance(owner.fence, 99, {});
+    const auto advanced = owner.store->advance(owner.fence, {99, {}, {}});
     REQUIRE_FALSE(loaded);
     REQUIRE_FALSE(written);
     REQUIRE_FALSE(advanced);

@@ -67,6 +67,12 @@ Result<Offset> KafkaLog::offset_at(const Partition& partition, Timestamp time, D
     return queries_->offset_at(partition, time, timeout);
 }
 
+Result<std::vector<std::optional<LogMark>>> KafkaLog::marks_at(const Partition& partition,
+                                                               const std::vector<Offset>& offsets,
+                                                               Duration timeout) {
+    return queries_->marks_at(partition, offsets, timeout);
+}
+
 Result<std::map<std::string, std::int32_t>> KafkaLog::partition_counts(const std::vector<std::string>& topics,
                                                                        Duration timeout) {
     return queries_->partition_counts(topics, timeout);

@@ -39,6 +39,9 @@ public:
 
     Result<LogRange> range(const Partition& partition, Duration timeout) override;
     Result<Offset> offset_at(const Partition& partition, Timestamp time, Duration timeout) override;
+    Result<std::vector<std::optional<LogMark>>> marks_at(const Partition& partition,
+                                                         const std::vector<Offset>& offsets,
+                                                         Duration timeout) override;
     Result<std::map<std::string, std::int32_t>> partition_counts(const std::vector<std::string>& topics,
                                                                  Duration timeout) override;
     Result<std::string> cluster_id(Duration timeout) override;

@@ -73,6 +73,52 @@ Result<std::optional<Offset>> KafkaQueries::committed(const Partition& partition
     return std::optional{Offset{list->elems[0].offset}};
 }
 
+Result<std::vector<std::optional<LogMark>>> KafkaQueries::marks_at(const Partition& partition,
+                                                                   const std::vector<Offset>& offsets,
+                                                                   Duration timeout) {
+    std::vector<std::optional<LogMark>> marks;
+    if (offsets.empty()) return marks;
+    const auto all = range(partition, timeout);
+    if (!all) return all.error();
+    const std::lock_guard lock(fetching_);
+    const KafkaTopic topic{rd_kafka_topic_new(client_.get(), partition.topic.c_str(), nullptr)};
+    if (topic == nullptr)
+        return kafka_error(rd_kafka_last_error(), "reading marked messages of " + partition.text());
+    for (const Offset offset : offsets) {
+        if (offset < all->low || offset >= all->end) {
+            marks.emplace_back();
+            continue;
+        }
+        auto mark = mark_at(topic.get(), partition, offset, timeout);
+        if (!mark) return mark.error();
+        marks.push_back(*mark);
+    }
+    return marks;
+}
+
+Result<std::optional<LogMark>> KafkaQueries::mark_at(rd_kafka_topic_s* topic, const Partition& partition,
+                                                     Offset offset, Duration timeout) {
+    const std::string what = "reading offset " + std::to_string(offset.value) + " of " + partition.text();
+    if (rd_kafka_consume_start(topic, partition.id.value, offset.value) != 0)
+        return kafka_error(rd_kafka_last_error(), what);
+    const std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)> message(
+        rd_kafka_consume(topic, partition.id.value, ms(timeout)), &rd_kafka_message_destroy);
+    rd_kafka_consume_stop(topic, partition.id.value);
+    if (message == nullptr) return failed(RD_KAFKA_RESP_ERR__TIMED_OUT, what, timeout);
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ||
+        message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+        return std::optional<LogMark>{};
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(message->err, what, timeout);
+    if (message->offset != offset.value) return std::optional<LogMark>{};
+    const auto text = [](const void* bytes, std::size_t size) {
+        return std::string_view(static_cast<const char*>(bytes), size);
+    };
+    std::optional<std::string_view> value;
+    if (message->payload != nullptr) value = text(message->payload, message->len);
+    return std::optional(mark_of(offset, from_unix_ms(rd_kafka_message_timestamp(message.get(), nullptr)),
+                                 text(message->key, message->key_len), value));
+}
+
 Result<std::int32_t> KafkaQueries::partition_count(const std::string& topic, Duration timeout) {
     const std::string what = "asking for the partitions of " + topic;
     const KafkaTopic handle{rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr)};

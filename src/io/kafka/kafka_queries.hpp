@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,9 @@ public:
     Result<LogRange> range(const Partition& partition, Duration timeout);
     Result<Offset> offset_at(const Partition& partition, Timestamp time, Duration timeout);
     Result<std::optional<Offset>> committed(const Partition& partition, Duration timeout);
+    // Fetches each message alone, one call at a time.
+    Result<std::vector<std::optional<LogMark>>> marks_at(const Partition& partition,
+                                                         const std::vector<Offset>& offsets, Duration timeout);
     // not_found names the topics that do not exist and how to make them.
     Result<std::map<std::string, std::int32_t>> partition_counts(const std::vector<std::string>& topics,
                                                                  Duration timeout);
@@ -28,12 +32,15 @@ public:
 
 private:
     KafkaQueries(std::string brokers, KafkaReports& reports);
+    Result<std::optional<LogMark>> mark_at(rd_kafka_topic_s* topic, const Partition& partition, Offset offset,
+                                           Duration timeout);
     Result<std::int32_t> partition_count(const std::string& topic, Duration timeout);
     Error failed(int code, const std::string& what, Duration timeout) const;
 
     const std::string brokers_;
     KafkaContext context_;
     KafkaClient client_;
+    std::mutex fetching_;
 };
 
 }  // namespace freshet

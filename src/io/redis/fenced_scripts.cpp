@@ -29,15 +29,24 @@ if standing[1] ~= argv[1] or tonumber(standing[2]) < tonumber(argv[2]) then
 end
 )";
 
-// ARGV[3]: index of the last argument of the runs. A run: origin, expiry in unix ms or '', '1' if it was acked,
+// Of a mark, or of the newest of several; -1 of none.
+constexpr std::string_view kMarkOffset = R"(
+local function mark_offset(marks)
+  return tonumber(string.match(marks or '', '(%d+):%-?%d+:%x+$') or -1)
+end
+)";
+
+// ARGV[3]: mark of the newest message that may be in the heads, or ''. ARGV[4]: index of the last argument of
+// the runs. A run: origin, expiry in unix ms or '', '1' if it was acked,
 // number of heads, then key and head of each. After the runs, for each head with sealed tiles: index of its key
 // in ARGV, number of chunks, then field and bytes of each; no bytes remove the field. Answers `calls`.
 constexpr std::string_view kWrite = R"(
 local unpack = struct.unpack
-local runs_end = tonumber(argv[3])
+local runs_end = tonumber(argv[4])
 
+local newest = mark_offset(argv[3]) > mark_offset(call('HGET', record, 'written'))
 local stale, absent = {}, {}
-local i = 4
+local i = 5
 while i <= runs_end do
   local origin = argv[i]
   local last = i + 3 + 2 * tonumber(argv[i + 3])
@@ -62,7 +71,8 @@ while i <= #argv do
   i = i + 2 + 2 * tonumber(argv[i + 1])
 end
 
-i = 4
+if newest then call('HSET', record, 'written', argv[3]) end
+i = 5
 while i <= runs_end do
   local origin, expiry, acked = argv[i], argv[i + 1], argv[i + 2] == '1'
   local last = i + 3 + 2 * tonumber(argv[i + 3])
@@ -126,16 +136,28 @@ end
 return loaded
 )";
 
-// Then: number of partitions; position field, definition field, position, definition of each view. A position
-// begins with the next offset. Answers {calls, seconds, microseconds}.
+// Then: number of partitions; generation, where it begins, marks; position field, definition field, position,
+// definition of each view. Answers {calls, seconds, microseconds}.
 constexpr std::string_view kAdvance = R"(
-local newer = {}
-for i = 4, #argv, 4 do
-  local stored = call('HGET', record, argv[i])
-  newer[i] = not stored or tonumber(string.match(stored, '^-?%d+')) <= tonumber(string.match(argv[i + 2], '^-?%d+'))
+local function further(stored, position)
+  local next, generation = string.match(stored, '^(-?%d+) %S+ %S+ ?(%d*)')
+  local new_next, new_generation = string.match(position, '^(-?%d+) %S+ %S+ ?(%d*)')
+  generation, new_generation = tonumber(generation) or 0, tonumber(new_generation) or 0
+  return generation > new_generation or (generation == new_generation and tonumber(next) > tonumber(new_next))
 end
+local newer = {}
+for i = 7, #argv, 4 do
+  local stored = call('HGET', record, argv[i])
+  newer[i] = not stored or not further(stored, argv[i + 2])
+end
+local log = call('HMGET', record, 'generation', 'marks')
+local generation, new_generation = tonumber(log[1] or 0), tonumber(argv[4])
 local now = call('TIME')
-for i = 4, #argv, 4 do
+if new_generation > generation then call('HDEL', record, 'written') end
+if new_generation > generation or (new_generation == generation and mark_offset(log[2]) <= mark_offset(argv[6])) then
+  call('HSET', record, 'generation', argv[4], 'begins', argv[5], 'marks', argv[6])
+end
+for i = 7, #argv, 4 do
   if newer[i] then call('HSET', record, argv[i], argv[i + 2], argv[i + 1], argv[i + 3]) end
 end
 call('HSET', record, 'partitions', argv[3])
@@ -175,11 +197,11 @@ std::string text_of(Script script) {
         case Script::take_epoch:
             return join({kFlags, kTakeEpoch});
         case Script::write:
-            return join({kFlags, sealed, kFence, kWrite});
+            return join({kFlags, sealed, kFence, kMarkOffset, kWrite});
         case Script::load:
             return join({kLoadFlags, sealed, kFence, kLoad});
         case Script::advance:
-            return join({kFlags, kFence, kAdvance});
+            return join({kFlags, kFence, kMarkOffset, kAdvance});
     }
     return {};
 }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kLoadKeys = 50;    // in one call, so that look-ups need not wait long behind it
 constexpr std::size_t kStampBytes = 12;  // at the begin of a head
-constexpr std::size_t kRunsEnd = 2;      // among the arguments of a write
+constexpr std::size_t kRunsEnd = 3;      // among the arguments of a write
 
 std::int64_t number_of(const RedisValue& value) {
     std::int64_t n = value.integer();
@@ -91,6 +91,7 @@ ScriptCall RedisPartialStore::encode(const WriteCall& write) const {
     ScriptCall call = fenced_call(write.fence);
     const std::vector<PartialWrite>& writes = write.writes;
     call.args.reserve(8 + 2 * writes.size());
+    call.keep(write.newest ? encode_mark(*write.newest) : std::string());
     call.add({});  // kRunsEnd: known when they are written
     std::vector<std::size_t> key_at(writes.size());
     for (std::size_t i = 0; i < writes.size();) {
@@ -162,11 +163,13 @@ Result<std::vector<LoadedPartial>> RedisPartialStore::load(const Fence& fence,
     return loaded;
 }
 
-Result<Advanced> RedisPartialStore::advance(const Fence& fence, std::int32_t partitions,
-                                            const std::map<std::string, ViewProgress>& views) {
+Result<Advanced> RedisPartialStore::advance(const Fence& fence, const ProgressUpdate& update) {
     ScriptCall call = fenced_call(fence);
-    call.keep(partitions);
-    for (const auto& [id, progress] : views) {
+    call.keep(update.partitions);
+    call.keep(update.log.generation.value);
+    call.keep(update.log.begins.value);
+    call.keep(encode_marks(update.log.marks));
+    for (const auto& [id, progress] : update.views) {
         call.keep(record_field::position(id));
         call.keep(record_field::definition(id));
         call.keep(encode_position(progress));

@@ -16,8 +16,7 @@ public:
     Result<TakenEpoch> take_epoch(const PartitionClaim& claim) override;
     std::vector<Result<std::uint64_t>> write(std::span<const WriteCall> calls) override;
     Result<std::vector<LoadedPartial>> load(const Fence& fence, std::span<const PartialKey> keys) override;
-    Result<Advanced> advance(const Fence& fence, std::int32_t partitions,
-                             const std::map<std::string, ViewProgress>& views) override;
+    Result<Advanced> advance(const Fence& fence, const ProgressUpdate& update) override;
 
 private:
     ScriptCall fenced_call(const Fence& fence) const;

@@ -45,11 +45,32 @@ Error corrupt(std::string_view what, std::string_view value) {
     return {Errc::corrupt, "the progress record's " + std::string(what) + " is \"" + std::string(value) + "\""};
 }
 
+bool parse_mark(std::string_view text, LogMark& mark) {
+    const std::size_t time = text.find(':');
+    const std::size_t content = text.rfind(':');
+    if (time == content) return false;
+    std::int64_t ms = 0;
+    const bool parsed = parse(text.substr(0, time), mark.offset.value) &&
+                        parse(text.substr(time + 1, content - time - 1), ms) &&
+                        parse(text.substr(content + 1), mark.content, 16);
+    mark.time = from_unix_ms(ms);
+    return parsed && mark.offset.value >= 0;
+}
+
+bool parse_marks(std::string_view text, std::vector<LogMark>& marks) {
+    while (!text.empty())
+        if (!parse_mark(take_word(text), marks.emplace_back())) return false;
+    const auto not_behind = [](const LogMark& a, const LogMark& b) { return a.offset >= b.offset; };
+    return std::adjacent_find(marks.begin(), marks.end(), not_behind) == marks.end();
+}
+
 // A field that is not one of a view. Unknown ones are of a later version.
 bool parse_field(ProgressRecord& record, std::string_view name, std::string_view value) {
     using namespace record_field;
     if (name == kEpoch) return parse(value, record.epoch.value);
-    if (name == kGeneration) return parse(value, record.generation.value);
+    if (name == kGeneration) return parse(value, record.log.generation.value);
+    if (name == kBegins) return parse(value, record.log.begins.value);
+    if (name == kMarks) return parse_marks(value, record.log.marks);
     if (name == kCalls) return parse(value, record.calls);
     if (name == kPartitions) return parse(value, record.partitions);
     if (name == kNode) record.node = value;
@@ -65,7 +86,20 @@ std::string record_field::definition(std::string_view view_id) { return "d:" + s
 
 std::string encode_position(const ViewProgress& progress) {
     return std::to_string(progress.next.value) + " " + encode_time(progress.clock) + " " +
-           encode_time(progress.watermark);
+           encode_time(progress.watermark) + " " + std::to_string(progress.generation.value);
+}
+
+std::string encode_mark(const LogMark& mark) {
+    char digits[16];
+    char* const end = std::to_chars(digits, digits + sizeof digits, mark.content, 16).ptr;
+    return std::to_string(mark.offset.value) + ":" + std::to_string(unix_ms(mark.time)) + ":" +
+           std::string(digits, end);
+}
+
+std::string encode_marks(std::span<const LogMark> marks) {
+    std::string text;
+    for (const LogMark& mark : marks) text += (text.empty() ? "" : " ") + encode_mark(mark);
+    return text;
 }
 
 std::string encode_definition(const ViewProgress& progress) {
@@ -78,9 +112,9 @@ Result<ViewProgress> decode_view(std::string_view position, std::string_view def
     ViewProgress progress;
     std::string_view p = position;
     std::string_view d = definition;
-    const bool position_ok = parse(take_word(p), progress.next.value) &&
-                             parse_time(take_word(p), progress.clock) &&
-                             parse_time(take_word(p), progress.watermark);
+    const bool position_ok =
+        parse(take_word(p), progress.next.value) && parse_time(take_word(p), progress.clock) &&
+        parse_time(take_word(p), progress.watermark) && parse(take_word(p), progress.generation.value);
     if (!position_ok) return corrupt("position of a view", position);
     if (!parse(take_word(d), progress.fingerprint, 16) || !parse_time(take_word(d), progress.since))
         return corrupt("definition of a view", definition);
@@ -91,7 +125,9 @@ RecordFields encode_record(const ProgressRecord& record) {
     using namespace record_field;
     RecordFields fields = {{std::string(kEpoch), std::to_string(record.epoch.value)},
                            {std::string(kNode), record.node},
-                           {std::string(kGeneration), std::to_string(record.generation.value)},
+                           {std::string(kGeneration), std::to_string(record.log.generation.value)},
+                           {std::string(kBegins), std::to_string(record.log.begins.value)},
+                           {std::string(kMarks), encode_marks(record.log.marks)},
                            {std::string(kCalls), std::to_string(record.calls)},
                            {std::string(kPartitions), std::to_string(record.partitions)},
                            {std::string(kCluster), record.kafka_cluster},
@@ -106,16 +142,24 @@ RecordFields encode_record(const ProgressRecord& record) {
 Result<ProgressRecord> decode_record(std::span<const std::string_view> names_and_values) {
     ProgressRecord record;
     std::map<std::string_view, std::string_view> positions, definitions;
+    std::string_view written;
     for (std::size_t i = 0; i + 1 < names_and_values.size(); i += 2) {
         const std::string_view name = names_and_values[i];
         const std::string_view value = names_and_values[i + 1];
-        if (name.starts_with("v:")) {
+        if (name == record_field::kWritten) {
+            written = value;
+        } else if (name.starts_with("v:")) {
             positions[name.substr(2)] = value;
         } else if (name.starts_with("d:")) {
             definitions[name.substr(2)] = value;
         } else if (!parse_field(record, name, value)) {
             return corrupt(name, value);
         }
+    }
+    if (!written.empty()) {
+        LogMark newest;
+        if (!parse_mark(written, newest)) return corrupt(record_field::kWritten, written);
+        add_mark(record.log.marks, newest);
     }
     if (record.epoch.value == 0) return corrupt(record_field::kEpoch, "");
     for (const auto& [id, position] : positions) {

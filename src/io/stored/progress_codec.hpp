@@ -18,16 +18,21 @@ namespace record_field {
 constexpr std::string_view kEpoch = "epoch";
 constexpr std::string_view kNode = "node";
 constexpr std::string_view kGeneration = "generation";
+constexpr std::string_view kBegins = "begins";
+constexpr std::string_view kMarks = "marks";      // "offset:time:content", one behind the other, blanks between
+constexpr std::string_view kWritten = "written";  // the mark of the newest message that may be stored
 constexpr std::string_view kCalls = "calls";
 constexpr std::string_view kPartitions = "partitions";
 constexpr std::string_view kCluster = "cluster";
 constexpr std::string_view kGroup = "group";
-std::string position(std::string_view view_id);    // "next clock watermark"; "-" for none
+std::string position(std::string_view view_id);    // "next clock watermark generation"; "-" for none
 std::string definition(std::string_view view_id);  // "fingerprint since"; hexadecimal; "-" or "pending"
 }  // namespace record_field
 
 std::string encode_position(const ViewProgress& progress);
 std::string encode_definition(const ViewProgress& progress);
+std::string encode_mark(const LogMark& mark);
+std::string encode_marks(std::span<const LogMark> marks);
 Result<ViewProgress> decode_view(std::string_view position, std::string_view definition);
 
 using RecordFields = std::vector<std::pair<std::string, std::string>>;

@@ -1,0 +1,94 @@
+// Flushes on their way to a primary: all that wait leave as one pipeline of fenced calls, and what was not
+// answered leaves again with the next one.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "model/fence.hpp"
+
+namespace freshet {
+
+// A Call has a member `fence`, which is filled in here. A Token is whom the answer is for.
+template <class Call, class Token>
+class FlushQueue {
+public:
+    struct Settled {
+        Token token;
+        Epoch epoch;
+        Result<void> outcome;
+    };
+
+    void add(Token token, const Partition& partition, Epoch epoch, std::vector<Call> calls) {
+        waiting_.push_back({std::move(token), partition, epoch, std::move(calls)});
+    }
+    bool empty() const { return waiting_.empty(); }
+    void clear() { waiting_.clear(); }
+
+    // Everything that waits, fenced by what was acked last. Flushes of a life that is over send nothing. To be
+    // followed by answered(); what is added between waits for the next pipeline.
+    std::vector<Call> next_pipeline(const FenceBook& book) {
+        std::vector<Call> calls;
+        for (Flush& flush : waiting_) {
+            const auto fence = book.fence(flush.partition, flush.epoch);
+            if (!fence) flush.calls.clear();
+            for (Call& call : flush.calls) {
+                call.fence = *fence;
+                calls.push_back(std::move(call));
+            }
+        }
+        away_ = std::move(waiting_);
+        waiting_.clear();
+        return calls;
+    }
+
+    struct Answered {
+        std::vector<Settled> settled;      // the flushes that are done
+        std::optional<Error> unavailable;  // the first call without an answer: it waits again
+    };
+    // `calls`: those of next_pipeline(), `results`: one for each, the record's `calls` after it.
+    Answered answered(FenceBook& book, std::vector<Call> calls,
+                      std::span<const Result<std::uint64_t>> results) {
+        Answered answer;
+        std::size_t at = 0;
+        std::deque<Flush> again;
+        for (Flush& flush : away_) {
+            const std::size_t size = std::exchange(flush.calls, {}).size();
+            Result<void> outcome;
+            if (!book.fence(flush.partition, flush.epoch)) outcome = FenceBook::over(flush.partition);
+            for (const std::size_t end = at + size; at < end; ++at) {
+                if (results[at]) {
+                    book.acked(flush.partition, flush.epoch, *results[at]);
+                } else if (results[at].error().code == Errc::unavailable) {
+                    if (!answer.unavailable) answer.unavailable = results[at].error();
+                    flush.calls.push_back(std::move(calls[at]));
+                } else {
+                    outcome = results[at].error();
+                }
+            }
+            if (!flush.calls.empty() && outcome) {
+                again.push_back(std::move(flush));
+            } else {
+                answer.settled.push_back({std::move(flush.token), flush.epoch, std::move(outcome)});
+            }
+        }
+        away_.clear();
+        waiting_.insert(waiting_.begin(), std::make_move_iterator(again.begin()),
+                        std::make_move_iterator(again.end()));
+        return answer;
+    }
+
+private:
+    struct Flush {
+        Token token;
+        Partition partition;
+        Epoch epoch;
+        std::vector<Call> calls;
+    };
+    std::deque<Flush> waiting_;
+    std::deque<Flush> away_;
+};
+
+}  // namespace freshet

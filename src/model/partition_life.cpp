@@ -1,0 +1,142 @@
+#include "model/partition_life.hpp"
+
+#include <algorithm>
+
+namespace freshet {
+
+namespace {
+constexpr std::chrono::seconds kCommitEvery{1};
+}
+
+PartitionLife::PartitionLife(PartitionClaim claim, Limits limits)
+    : claim_(std::move(claim)), limits_(limits), frontier_(Offset{0}, limits.aggregators) {}
+
+void PartitionLife::epoch_taken(const TakenEpoch& taken, SteadyTime received) {
+    taken_ = taken;
+    if (taken.before) claim_.partitions = std::max(claim_.partitions, taken.before->partitions);
+    watermark_.redis_time(received, taken.redis_now);
+}
+
+std::vector<Offset> PartitionLife::marked() const {
+    std::vector<Offset> offsets;
+    if (taken_.before)
+        for (const LogMark& mark : taken_.before->log.marks) offsets.push_back(mark.offset);
+    return offsets;
+}
+
+Result<StartDecision> PartitionLife::begin(const LogFacts& facts, std::span<const ViewStart> views) {
+    auto decision = decide_start(claim_, taken_.before, facts, views, taken_.redis_now);
+    if (!decision) return decision;
+    log_ = decision->log;
+    views_ = decision->views;
+    view_ids_.clear();
+    for (const ViewStart& view : views) view_ids_.push_back(view.id);
+    frontier_ = Frontier(decision->from, limits_.aggregators);
+    counted_.assign(limits_.aggregators, decision->from);
+    shipped_to_ = decision->from;
+    return decision;
+}
+
+bool PartitionLife::may_drain() {
+    if (!begun() || stopping_) return false;
+    starved_ = !recorded_once_ || !has_credit();
+    return !starved_;
+}
+
+bool PartitionLife::wake_due() {
+    return starved_ && recorded_once_ && has_credit() && std::exchange(starved_, false);
+}
+
+bool PartitionLife::has_credit() const {
+    return unstored_.sum() < limits_.inflight_events && held_.sum() < limits_.inflight_bytes;
+}
+
+void PartitionLife::ship(EventBatch& batch) {
+    batch.epoch = epoch();
+    batch.recorded_clock = recorded_clock();
+    if (batch.first && log_.marks.empty()) add_mark(log_.marks, *batch.first);
+    if (batch.last) add_mark(log_.marks, *batch.last);
+    if (batch.next == shipped_to_) return;
+    shipped_to_ = batch.next;
+    frontier_.shipped(batch.next, batch.clock);
+    unstored_.shipped(batch.next, batch.records);
+    held_.shipped(batch.next, batch.bytes + batch.values.size() * sizeof(Value));
+}
+
+// What no view's record is behind; none while one has no clock.
+std::optional<Timestamp> PartitionLife::recorded_clock() const {
+    const auto behind = [](const ViewProgress& a, const ViewProgress& b) { return a.clock < b.clock; };
+    return std::min_element(views_.begin(), views_.end(), behind)->clock;
+}
+
+void PartitionLife::stored(std::size_t aggregator, Offset safe, Offset counted) {
+    frontier_.flushed(aggregator, safe);
+    unstored_.done(frontier_.safe().next);
+    counted_[aggregator] = counted;
+    held_.done(*std::min_element(counted_.begin(), counted_.end()));
+}
+
+Result<void> PartitionLife::log_ended(SteadyTime asked, SteadyTime received, Offset end,
+                                      std::int32_t partitions) {
+    if (read_by_ && asked >= read_by_->first && end < read_by_->second)
+        return Error{Errc::unavailable, claim_.partition.text() + " ends at offset " +
+                                            std::to_string(end.value) + " although it was read up to " +
+                                            std::to_string(read_by_->second.value) +
+                                            ": it was truncated or made anew"};
+    read_by_ = {received, shipped_to_};
+    claim_.partitions = partitions;
+    watermark_.log_ended(asked, end);
+    heartbeat_due_ = true;
+    return {};
+}
+
+// What the record should say of a view of which it says `recorded`.
+ViewProgress PartitionLife::progress_of(const ViewProgress& recorded) const {
+    ViewProgress now = recorded;
+    const Frontier::Mark& safe = frontier_.safe();
+    now.next = std::max(now.next, safe.next);
+    if (now.next == safe.next) now.clock = std::max(now.clock, safe.clock);
+    now.watermark = std::max(now.watermark, watermark_.at(now.next));
+    // What is missing has other times than the clock that stood when it went missing.
+    if (now.since == kSincePending && now.clock > recorded.clock) now.since = now.clock;
+    return now;
+}
+
+std::optional<ProgressUpdate> PartitionLife::next_advance() {
+    if (advancing_ || !begun()) return std::nullopt;
+    ProgressUpdate update{claim_.partitions, log_, {}};
+    for (std::size_t v = 0; v < views_.size(); ++v) {
+        const ViewProgress now = progress_of(views_[v]);
+        if (now != views_[v] || heartbeat_due_) update.views.emplace(view_ids_[v], now);
+    }
+    if (update.views.empty()) return std::nullopt;
+    heartbeat_due_ = false;
+    advancing_ = update;
+    return update;
+}
+
+void PartitionLife::advanced(const Advanced& advanced, SteadyTime received) {
+    watermark_.redis_time(received, advanced.redis_now);
+    for (std::size_t v = 0; v < views_.size(); ++v)
+        if (const auto found = advancing_->views.find(view_ids_[v]); found != advancing_->views.end())
+            views_[v] = found->second;
+    advancing_.reset();
+    recorded_once_ = true;
+}
+
+Offset PartitionLife::recorded() const {
+    const auto behind = [](const ViewProgress& a, const ViewProgress& b) { return a.next < b.next; };
+    return std::min_element(views_.begin(), views_.end(), behind)->next;
+}
+
+std::optional<Offset> PartitionLife::next_commit(std::optional<SteadyTime> now) {
+    if (recorded() == committed_) return std::nullopt;
+    if (now && committed_at_ && *now - *committed_at_ < kCommitEvery) return std::nullopt;
+    if (now) committed_at_ = now;
+    committed_ = recorded();
+    return committed_;
+}
+
+bool PartitionLife::over() const { return stopping_ && !advancing_ && frontier_.safe().next >= shipped_to_; }
+
+}  // namespace freshet

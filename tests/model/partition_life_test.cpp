@@ -1,0 +1,203 @@
+#include "model/partition_life.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace freshet;
+using namespace std::chrono_literals;
+using SteadyTime = PartitionLife::SteadyTime;
+
+namespace {
+
+constexpr Timestamp kNow = from_unix_ms(1'700'000'000'000);
+const SteadyTime kBegin{1000s};
+
+PartitionClaim claim() { return {{"orders", PartitionId{0}}, "node-1", "kafka-1", "freshet", 1}; }
+const std::vector<ViewStart> kViews{{"stores@1", 77, false, Offset{0}}};
+
+// A life with two aggregators that begins at offset 0 of a log of nine records.
+struct Begun {
+    Begun() : life(claim(), {2, 10, 1 << 20}) {
+        life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin);
+        REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}}, kViews));
+        advanced();
+    }
+    void ship(std::int64_t next, std::size_t records) {
+        EventBatch batch;
+        batch.next = Offset{next};
+        batch.clock = from_unix_ms(1000 * next);
+        batch.records = records;
+        life.ship(batch);
+    }
+    void stored(std::int64_t next) {
+        life.stored(0, Offset{next}, Offset{next});
+        life.stored(1, Offset{next}, Offset{next});
+    }
+    void advanced() {
+        REQUIRE(life.next_advance());
+        life.advanced({2, kNow}, kBegin);
+    }
+    PartitionLife life;
+};
+
+}  // namespace
+
+TEST_CASE("nothing is drained before the life has begun") {
+    PartitionLife life(claim(), {1, 10, 10});
+    CHECK_FALSE(life.may_drain());
+    CHECK_FALSE(life.next_advance());
+}
+
+TEST_CASE("draining stops without credit and is woken once when there is some again") {
+    Begun begun;
+    begun.ship(10, 10);
+    CHECK_FALSE(begun.life.may_drain());
+    CHECK_FALSE(begun.life.wake_due());
+    begun.life.stored(0, Offset{10}, Offset{10});
+    CHECK_FALSE(begun.life.wake_due());
+    begun.life.stored(1, Offset{10}, Offset{10});
+    CHECK(begun.life.wake_due());
+    CHECK_FALSE(begun.life.wake_due());
+    CHECK(begun.life.may_drain());
+}
+
+TEST_CASE("the record advances to what all aggregators have stored, one advance at a time") {
+    Begun begun;
+    begun.ship(4, 4);
+    begun.ship(9, 5);
+    CHECK_FALSE(begun.life.next_advance());
+    begun.stored(4);
+    const auto first = begun.life.next_advance();
+    REQUIRE(first);
+    CHECK(first->views.at("stores@1").next == Offset{4});
+    CHECK(first->views.at("stores@1").clock == from_unix_ms(4000));
+    begun.stored(9);
+    CHECK_FALSE(begun.life.next_advance());
+    CHECK(begun.life.recorded() == Offset{0});
+    begun.life.advanced({3, kNow}, kBegin);
+    CHECK(begun.life.recorded() == Offset{4});
+    CHECK(begun.life.next_advance()->views.at("stores@1").next == Offset{9});
+}
+
+TEST_CASE("only what the record says is committed, at most once a second") {
+    Begun begun;
+    begun.ship(4, 4);
+    begun.stored(4);
+    CHECK(begun.life.next_commit(kBegin) == Offset{0});
+    begun.advanced();
+    CHECK_FALSE(begun.life.next_commit(kBegin + 500ms));
+    CHECK(begun.life.next_commit(kBegin + 1s) == Offset{4});
+    CHECK_FALSE(begun.life.next_commit());
+}
+
+TEST_CASE("an unacked dead letter holds the record back") {
+    Begun begun;
+    begun.life.dead_letter_sent(Offset{2});
+    begun.ship(4, 4);
+    begun.stored(4);
+    CHECK_FALSE(begun.life.next_advance());
+    begun.life.dead_letter_acked(Offset{2});
+    CHECK(begun.life.next_advance());
+}
+
+TEST_CASE("each answer about the end of the log makes one advance due, changed or not") {
+    Begun begun;
+    CHECK_FALSE(begun.life.next_advance());
+    CHECK(begun.life.log_ended(kBegin + 1s, kBegin + 1s, Offset{9}, 3));
+    CHECK(begun.life.claim().partitions == 3);
+    begun.advanced();
+    CHECK_FALSE(begun.life.next_advance());
+}
+
+TEST_CASE("a stopped life is over once all that was shipped is stored and recorded") {
+    Begun begun;
+    begun.ship(4, 4);
+    begun.life.stop();
+    CHECK_FALSE(begun.life.may_drain());
+    CHECK_FALSE(begun.life.over());
+    begun.stored(4);
+    const auto advance = begun.life.next_advance();
+    CHECK_FALSE(begun.life.over());
+    begun.life.advanced({3, kNow}, kBegin);
+    CHECK(begun.life.over());
+    CHECK(begun.life.next_commit() == Offset{4});
+}
+
+TEST_CASE("a batch leaves with the epoch and with the clock as recorded, not as read") {
+    Begun begun;
+    begun.ship(4, 4);
+    begun.stored(4);
+    EventBatch batch;
+    batch.next = Offset{6};
+    begun.life.ship(batch);
+    CHECK(batch.epoch == Epoch{5});
+    CHECK_FALSE(batch.recorded_clock);
+    begun.advanced();
+    batch.next = Offset{7};
+    begun.life.ship(batch);
+    CHECK(batch.recorded_clock == from_unix_ms(4000));
+}
+
+TEST_CASE("nothing is drained before the beginning of the life is recorded") {
+    PartitionLife life(claim(), {1, 10, 10});
+    life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin);
+    REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}}, kViews));
+    CHECK_FALSE(life.may_drain());
+    REQUIRE(life.next_advance());
+    life.advanced({2, kNow}, kBegin);
+    CHECK(life.wake_due());
+    CHECK(life.may_drain());
+}
+
+TEST_CASE("a log that ends below what was read before it was asked ends the life") {
+    Begun begun;
+    CHECK(begun.life.log_ended(kBegin + 1s, kBegin + 2s, Offset{3}, 1));
+    begun.ship(5, 5);
+    // Asked before the five were known to be there: the answer may be of before they came.
+    CHECK(begun.life.log_ended(kBegin + 1s, kBegin + 2s, Offset{3}, 1));
+    CHECK_FALSE(begun.life.log_ended(kBegin + 3s, kBegin + 4s, Offset{4}, 1));
+}
+
+TEST_CASE("an incomplete view knows since when once the clock has moved on") {
+    ProgressRecord record;
+    record.epoch = Epoch{4};
+    record.kafka_cluster = "kafka-1";
+    record.group = "freshet";
+    record.views["stores@1"] = {Offset{4}, from_unix_ms(5000), std::nullopt, 77, std::nullopt};
+    PartitionLife life(claim(), {1, 10, 1 << 20});
+    life.epoch_taken({Epoch{5}, 1, record, kNow}, kBegin);
+    REQUIRE(life.begin({{Offset{6}, Offset{9}}, std::nullopt, {}}, kViews));
+    const auto ship = [&](std::int64_t next, std::int64_t clock) {
+        EventBatch batch;
+        batch.next = Offset{next};
+        batch.clock = from_unix_ms(clock);
+        life.ship(batch);
+        life.stored(0, Offset{next}, Offset{next});
+        auto update = life.next_advance();
+        REQUIRE(update);
+        life.advanced({2, kNow}, kBegin);
+        return update->views.at("stores@1").since;
+    };
+    CHECK(life.next_advance()->views.at("stores@1").since == kSincePending);
+    life.advanced({2, kNow}, kBegin);
+    CHECK(ship(7, 5000) == kSincePending);
+    CHECK(ship(8, 7000) == from_unix_ms(7000));
+    CHECK(ship(9, 9000) == from_unix_ms(7000));
+}
+
+TEST_CASE("the first and the newest message read are marked") {
+    Begun begun;
+    for (std::int64_t next = 2; next < 60; next += 2) {
+        EventBatch batch;
+        batch.next = Offset{next};
+        batch.first = LogMark{Offset{next - 2}, kNow, 1};
+        batch.last = LogMark{Offset{next - 1}, kNow, 2};
+        begun.life.ship(batch);
+        begun.stored(next);
+        const auto update = begun.life.next_advance();
+        REQUIRE(update);
+        CHECK(update->log.marks.front() == LogMark{Offset{0}, kNow, 1});
+        CHECK(update->log.marks.back() == batch.last);
+        CHECK(update->log.marks.size() <= kMostMarks);
+        begun.life.advanced({2, kNow}, kBegin);
+    }
+}
