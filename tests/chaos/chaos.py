@@ -172,8 +172,9 @@ def judge(lab, done, minutes, seed):
     print(f"events: {len(log)} in the log, {len(lab.load.acked)} acked, {lab.load.sent_twice} sent again")
     entities = {view: len(oracle.entities(view)) for view in oracle.config.views}
     print(f"entities: {entities}, statuses {dict(statuses)}")
-    print(f"reads by the prober: {lab.prober.reads}, errors {dict(lab.prober.errors.most_common(8))}")
-    print(f"worst read gap over all nodes while Redis was up: {gap * 1000:.0f} ms, {lab.fault_before(at)}")
+    print(f"reads by the prober: {lab.prober.reads}, errors {dict(lab.prober.errors().most_common(8))}")
+    print(f"worst read gap over all nodes while Redis was up: {gap * 1000:.0f} ms, {lab.fault_before(at)}; "
+          f"in it {dict(lab.prober.errors(at, at + gap))}")
     for text in wrong[:MOST_SHOWN]:
         print(f"WRONG {text}")
     if len(wrong) > MOST_SHOWN:

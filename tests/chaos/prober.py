@@ -5,6 +5,7 @@ acked before the watermark that came with it (called fresher than it is), and no
 """
 import collections
 import random
+import re
 import threading
 import time
 from typing import NamedTuple, Optional
@@ -16,6 +17,7 @@ STORES_A_READ = 10
 # A node takes Redis's time with the records, which it reads at most this long before the values; rounding included.
 SLACK_SECONDS = 0.02
 MOST_COMPLAINTS = 50
+MOST_ERRORS = 100_000
 
 
 class Answer(NamedTuple):
@@ -61,7 +63,7 @@ class Prober:
     def __init__(self, nodes, ledger, view, feature):
         self.complaints = []
         self.reads = 0
-        self.errors = collections.Counter()
+        self._errors = collections.deque(maxlen=MOST_ERRORS)    # (monotonic time, node, text)
         self._nodes = nodes
         self._ledger = ledger
         self._view, self._feature = view, feature
@@ -88,6 +90,10 @@ class Prober:
         with self._lock:
             self._losses += 1
             self._latest.clear()
+
+    def errors(self, begin=0.0, end=float("inf")):
+        """How often what was answered instead, from begin to end (monotonic)."""
+        return collections.Counter(f"{node}: {text}" for at, node, text in list(self._errors) if begin <= at <= end)
 
     def answer_times(self, node=None):
         with self._lock:
@@ -118,7 +124,7 @@ class Prober:
                     client = node.client(timeout=2.0)
                 self._read(node, client, pick, seen)
             except (OSError, ProtocolError, TimeoutError) as error:
-                self.errors[type(error).__name__] += 1
+                self._errors.append((time.monotonic(), node.name, type(error).__name__))
                 if client is not None:
                     client.close()
                 client = None
@@ -135,7 +141,7 @@ class Prober:
         rows = client.command("FS.MGET", self._view, len(chosen), *chosen, "FEATURES", 1, self._feature, "META")
         answered = time.monotonic()
         if isinstance(rows, RespError):
-            self.errors[str(rows)[:60]] += 1
+            self._errors.append((answered, node.name, re.sub(r"127\.0\.0\.1:\d+", "", str(rows))))
             return
         staleness = rows[0][2]
         watermark = None if staleness is None else asked - staleness / 1000 - SLACK_SECONDS
