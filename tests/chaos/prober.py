@@ -74,6 +74,8 @@ class Prober:
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._probe, args=(node,), name=f"prober of {node.name}", daemon=True)
                          for node in nodes]
+        self._ticks = []                # of a thread that asks nothing: its gaps are the machine's
+        self._threads.append(threading.Thread(target=self._tick, name="ticks", daemon=True))
 
     def start(self):
         for thread in self._threads:
@@ -105,6 +107,15 @@ class Prober:
         with self._lock:
             return any(answer.at >= begun and answer.watermark is not None and answer.watermark >= moment
                        for answer in self._latest.values())
+
+    def _tick(self):
+        while not self._stopping.wait(PERIOD_SECONDS):
+            self._ticks.append(time.monotonic())
+
+    def own_gap(self, begin=0.0, end=float("inf")):
+        """The longest time that a thread which only waits PERIOD_SECONDS stood still."""
+        ticks = [at for at in list(self._ticks) if begin - 1 <= at <= end + 1]
+        return worst_gap(ticks, [])[0]
 
     def _complain(self, text):
         with self._lock:
