@@ -33,6 +33,7 @@ FRESH_WITHIN_SECONDS = 60
 CATCH_UP_SECONDS = 120
 MOST_SHOWN = 30
 
+
 class Lab:
     """All that runs, and what the faults need of it."""
 
@@ -135,7 +136,8 @@ class Lab:
         self.redis.save()
 
 
-def run(lab, minutes, seed):
+def run(lab, minutes):
+    """Injects faults for so long; those that were."""
     lab.wait_for_baseline()
     begun = time.monotonic()
     order = faults.deck(lab.random, minutes)
@@ -152,6 +154,7 @@ def run(lab, minutes, seed):
 
 
 def judge(lab, done, minutes, seed):
+    """Prints the table and the verdict; the exit status."""
     lab.load.stop()
     log = verdict.catch_up(lab.broker, TOPIC, [lab.static, lab.dynamic], CATCH_UP_SECONDS)
     now = int(time.time() * 1000)
@@ -161,19 +164,9 @@ def judge(lab, done, minutes, seed):
     comparison, statuses = verdict.compare_all(oracle, [lab.static, lab.dynamic], now)
     if comparison.nontrivial * 2 < comparison.compared:
         wrong.append(f"only {comparison.nontrivial} of {comparison.compared} values mean something")
-    gap, at = worst_gap(lab.prober.answer_times(), lab.outages.spans())
-
-    print(f"\nseed {seed}, {minutes} minutes")
-    for line in lab.table.lines():
-        print(line)
-    print(f"\nkill -9 of nodes: {sum(f.kills for f in done)}")
-    for group in ("redis", "stall", "scale", "kafka"):
-        print(f"faults of {group}: {sum(f.group == group for f in done)}")
-    print(f"events: {len(log)} in the log, {len(lab.load.acked)} acked, {lab.load.sent_twice} sent again")
+    report(lab, done, f"seed {seed}, {minutes} minutes", len(log))
     entities = {view: len(oracle.entities(view)) for view in oracle.config.views}
     print(f"entities: {entities}, statuses {dict(statuses)}")
-    print(f"reads by the prober: {lab.prober.reads}, errors {dict(lab.prober.errors.most_common(8))}")
-    print(f"worst read gap over all nodes while Redis was up: {gap * 1000:.0f} ms, {lab.fault_before(at)}")
     for text in wrong[:MOST_SHOWN]:
         print(f"WRONG {text}")
     if len(wrong) > MOST_SHOWN:
@@ -182,6 +175,23 @@ def judge(lab, done, minutes, seed):
         print(comparison.report())
     print(f"mismatches: {len(comparison.mismatches)} of {comparison.compared} values")
     return 1 if wrong or comparison.mismatches else 0
+
+
+def report(lab, done, title, logged):
+    gap, at = worst_gap(lab.prober.answer_times(), lab.outages.spans())
+    print(f"\n{title}")
+    for line in lab.table.lines():
+        print(line)
+    print(f"\nkill -9 of nodes: {sum(f.kills for f in done)}")
+    for group in ("redis", "stall", "scale", "kafka"):
+        print(f"faults of {group}: {sum(f.group == group for f in done)}")
+    print(f"events: {logged} in the log, {len(lab.load.acked)} acked, {lab.load.sent_twice} sent again")
+    print(f"reads by the prober: {lab.prober.reads}, of them wrong: {len(lab.prober.complaints)}")
+    print(f"answered instead: {dict(lab.prober.errors().most_common(8))}")
+    print(f"worst read gap over all nodes while Redis was up: {gap * 1000:.0f} ms, {lab.fault_before(at)}")
+    if at is not None:
+        print(f"answered in it: {dict(lab.prober.errors(at, at + gap))}; the prober itself stood still for "
+              f"{lab.prober.own_gap(at, at + gap) * 1000:.0f} ms then")
 
 
 def arguments():
@@ -213,7 +223,7 @@ def main():
     try:
         lab = Lab(directory, options.seed, options.rate)
         try:
-            done = run(lab, options.minutes, options.seed)
+            done = run(lab, options.minutes)
             return judge(lab, done, options.minutes, options.seed)
         finally:
             lab.end()

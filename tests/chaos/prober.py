@@ -5,6 +5,7 @@ acked before the watermark that came with it (called fresher than it is), and no
 """
 import collections
 import random
+import re
 import threading
 import time
 from typing import NamedTuple, Optional
@@ -16,6 +17,7 @@ STORES_A_READ = 10
 # A node takes Redis's time with the records, which it reads at most this long before the values; rounding included.
 SLACK_SECONDS = 0.02
 MOST_COMPLAINTS = 50
+MOST_ERRORS = 100_000
 
 
 class Answer(NamedTuple):
@@ -61,7 +63,7 @@ class Prober:
     def __init__(self, nodes, ledger, view, feature):
         self.complaints = []
         self.reads = 0
-        self.errors = collections.Counter()
+        self._errors = collections.deque(maxlen=MOST_ERRORS)    # (monotonic time, node, text)
         self._nodes = nodes
         self._ledger = ledger
         self._view, self._feature = view, feature
@@ -72,6 +74,8 @@ class Prober:
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._probe, args=(node,), name=f"prober of {node.name}", daemon=True)
                          for node in nodes]
+        self._ticks = []                # of a thread that asks nothing: its gaps are the machine's
+        self._threads.append(threading.Thread(target=self._tick, name="ticks", daemon=True))
 
     def start(self):
         for thread in self._threads:
@@ -89,6 +93,10 @@ class Prober:
             self._losses += 1
             self._latest.clear()
 
+    def errors(self, begin=0.0, end=float("inf")):
+        """How often what was answered instead, from begin to end (monotonic)."""
+        return collections.Counter(f"{node}: {text}" for at, node, text in list(self._errors) if begin <= at <= end)
+
     def answer_times(self, node=None):
         with self._lock:
             return [answer.at for answer in self._answers if node is None or answer.node == node]
@@ -99,6 +107,15 @@ class Prober:
         with self._lock:
             return any(answer.at >= begun and answer.watermark is not None and answer.watermark >= moment
                        for answer in self._latest.values())
+
+    def _tick(self):
+        while not self._stopping.wait(PERIOD_SECONDS):
+            self._ticks.append(time.monotonic())
+
+    def own_gap(self, begin=0.0, end=float("inf")):
+        """The longest time that a thread which only waits PERIOD_SECONDS stood still."""
+        ticks = [at for at in list(self._ticks) if begin - 1 <= at <= end + 1]
+        return worst_gap(ticks, [])[0]
 
     def _complain(self, text):
         with self._lock:
@@ -118,7 +135,7 @@ class Prober:
                     client = node.client(timeout=2.0)
                 self._read(node, client, pick, seen)
             except (OSError, ProtocolError, TimeoutError) as error:
-                self.errors[type(error).__name__] += 1
+                self._errors.append((time.monotonic(), node.name, type(error).__name__))
                 if client is not None:
                     client.close()
                 client = None
@@ -135,7 +152,7 @@ class Prober:
         rows = client.command("FS.MGET", self._view, len(chosen), *chosen, "FEATURES", 1, self._feature, "META")
         answered = time.monotonic()
         if isinstance(rows, RespError):
-            self.errors[str(rows)[:60]] += 1
+            self._errors.append((answered, node.name, re.sub(r"127\.0\.0\.1:\d+", "", str(rows))))
             return
         staleness = rows[0][2]
         watermark = None if staleness is None else asked - staleness / 1000 - SLACK_SECONDS

@@ -94,6 +94,20 @@ TEST_CASE_FIXTURE(LookupFixture,
     CHECK(c("FS.GET spend a FEATURES 1 spent_1h META").starts_with("[[1] [\"fresh\"] "));
 }
 
+TEST_CASE_FIXTURE(LookupFixture,
+                  "an entity that is gone with all others is not called fresh by records read before") {
+    options.max_record_age = 1h;
+    store("spend", "a", {{kNoon, 1}});
+    record(0, 1, {{"spend", progress("spend", kNoon, from_unix_ms(redis_ms()))}});
+    TestClient c(port());
+    CHECK(c("FS.GET spend a FEATURES 1 payments_5m META").starts_with("[[1] [\"fresh\"] "));
+    CHECK(c("FS.MGET spend 2 a b FEATURES 1 payments_5m").starts_with("[[1] [nil]]"));
+    command({"FLUSHALL"});
+    CHECK(c("FS.GET spend a FEATURES 1 payments_5m META") == "[[nil] [\"missing\"] nil nil]");
+    CHECK(c("FS.MGET spend 2 a b FEATURES 1 payments_5m META") ==
+          "[[[nil] [\"missing\"] nil nil] [[nil] [\"missing\"] nil nil]]");
+}
+
 TEST_CASE_FIXTURE(LookupFixture, "partitions that a topic gains are seen") {
     options.max_record_age = 0ms;
     const auto now = from_unix_ms(redis_ms());

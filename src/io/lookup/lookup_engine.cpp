@@ -19,7 +19,7 @@ constexpr std::size_t kKeptBody = 256 * 1024;  // what a pooled request holds on
 constexpr std::size_t kKeptRows = 1024;
 
 // What a reply is about, in the tag.
-enum class Step : std::uint64_t { heads = 0, whole = 1, names = 2 };
+enum class Step : std::uint64_t { heads = 0, whole = 1, names = 2, epoch = 3 };
 constexpr std::uint64_t tag_of(Step step, std::size_t row) {
     return static_cast<std::uint64_t>(step) << 32 | row;
 }
@@ -57,6 +57,7 @@ LookupRequest& LookupEngine::take() {
     request.command = {};
     request.started = now;
     request.done = request.failed = request.read_again = request.has_moment = false;
+    request.missing = request.confirmed = false;
     request.body.clear();
     request.rows.clear();
     request.waiting = 0;
@@ -111,6 +112,7 @@ void LookupEngine::send_reads(LookupRequest& request) {
     request.rows.assign(entities, {});
     request.in_order = true;
     request.written = 0;
+    request.missing = request.confirmed = false;
     request.body.clear();
     if (request.kind == LookupRequest::Kind::mget) RespWriter(request.body).array(entities);
     if (entities == 0) return;
@@ -143,6 +145,8 @@ void LookupEngine::replied(LookupRequest& request, std::uint64_t tag, const Redi
         // Only counted.
     } else if (step_of(tag) == Step::names) {
         name_corrupt_head(request, row_of(tag), answer);
+    } else if (step_of(tag) == Step::epoch) {
+        request.read_again = !progress_.still_stands(request.query.view->topic, answer);
     } else if (!request.read_again && !request.corrupt) {
         handle(request, tag, answer);
     }
@@ -223,6 +227,7 @@ bool LookupEngine::take_time(LookupRequest& request, const ViewProgressSummary& 
 void LookupEngine::read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads) {
     RowReader& reader = *readers_[request.query.view->index];
     if (auto loaded = reader.load(heads.elements); !loaded) return corrupt_head(request, row, loaded.error());
+    request.missing = request.missing || heads.elements.empty();
     if (request.moment.at && !reader.serves(request.query, *request.moment.at)) {
         observer_.second_step();
         return send_whole(request, row);
@@ -238,6 +243,7 @@ RowReader* LookupEngine::load_whole(LookupRequest& request, std::size_t row, con
     RowReader& reader = *readers_[request.query.view->index];
     auto loaded = reader.load(both.elements[0].elements);
     if (loaded) loaded = reader.load_tiles();
+    request.missing = request.missing || both.elements[0].elements.empty();
     if (loaded) return &reader;
     corrupt_head(request, row, loaded.error());
     return nullptr;
@@ -307,12 +313,22 @@ void LookupEngine::fail(LookupRequest& request, std::string_view code, std::stri
     if (request.waiting == 0 && !request.done && request.attempts == 0) finish(request);
 }
 
+// The records are read before the values. Of an entity that is not there, Redis may have been emptied in
+// between: then it must not be called fresh by what the records said.
+void LookupEngine::confirm_missing(LookupRequest& request) {
+    request.confirmed = true;
+    progress_.ask_again(request.query.view->topic);
+    redis_.expect(request, tag_of(Step::epoch, 0));
+    ++request.waiting;
+}
+
 void LookupEngine::settle(LookupRequest& request) {
     if (request.done) return;
+    if (request.missing && !request.confirmed && !request.failed && !request.read_again && redis_.usable())
+        return confirm_missing(request);
     if (request.read_again && !request.failed) {
         if (request.attempts >= kMostAttempts || !redis_.usable()) {
-            fail(request, "UNAVAILABLE",
-                 "the progress records name more partitions at each reading; try again");
+            fail(request, "UNAVAILABLE", "the progress records change at each reading; try again");
         } else {
             return send(request);
         }

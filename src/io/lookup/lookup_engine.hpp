@@ -65,6 +65,7 @@ private:
     void corrupt_head(LookupRequest& request, std::size_t row, const Error& error);
     void name_corrupt_head(LookupRequest& request, std::size_t row, const RedisAnswer& fields);
     void corrupt(LookupRequest& request, std::string_view key, std::string_view field, const Error& error);
+    void confirm_missing(LookupRequest& request);
     void settle(LookupRequest& request);
     void finish(LookupRequest& request);
     void put_in_order(LookupRequest& request);

@@ -66,6 +66,21 @@ void LookupProgress::refresh(std::size_t index, Clock::time_point now) {
     times_asked_.push_back(now);
 }
 
+// The first partition's epoch stands for all: Redis forgets its records together, and who writes one anew takes
+// another epoch.
+void LookupProgress::ask_again(std::size_t index) {
+    const std::string key = record_key(prefix_, Partition{topics_[index].served->name, PartitionId{0}});
+    append_redis_command(redis_.out(), {"HGET", key, record_field::kEpoch});
+}
+
+bool LookupProgress::still_stands(std::size_t index, const RedisAnswer& answer) {
+    Topic& topic = topics_[index];
+    const auto epoch = static_cast<std::uint64_t>(whole_number(answer.text).value_or(0));
+    if (!topic.partitions.empty() && topic.partitions[0].epoch.value == epoch) return true;
+    topic.asked.reset();
+    return false;
+}
+
 void LookupProgress::replied(std::uint64_t tag, const RedisAnswer& answer) {
     Topic& topic = topics_[tag >> 32];
     const std::uint64_t what = tag & 0xffffffff;

@@ -55,6 +55,11 @@ public:
     // answered.
     Timestamp redis_now(Clock::time_point now) const;
 
+    // Adds a command whose answer tells still_stands() whether Redis has kept what it held at the last reading.
+    void ask_again(std::size_t topic);
+    // If not, the next refresh reads the records anew.
+    bool still_stands(std::size_t topic, const RedisAnswer& answer);
+
     // The connection was lost.
     void forget();
 

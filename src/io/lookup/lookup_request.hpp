@@ -48,8 +48,10 @@ struct LookupRequest final : RedisPipeline::Receiver {
     bool in_order = true;  // rows were written in their order
     std::size_t written = 0;
     std::size_t waiting = 0;  // replies of Redis still to come
-    bool read_again = false;  // the records did not cover the topic: all of it once more
+    bool read_again = false;  // the records did not cover the topic, or are gone: all of it once more
     int attempts = 0;
+    bool missing = false;    // some entity was not there,
+    bool confirmed = false;  // and whether Redis was emptied meanwhile has been asked
     bool has_moment = false;
     ReadMoment moment;
     std::optional<std::size_t> corrupt;  // index of a head that does not decode; its field is being asked for
