@@ -26,8 +26,8 @@ struct EventBatch {
     std::optional<Timestamp> clock;  // the partition's clock after the last record
     // The clock that readers may still read as of, from the record; tiles are kept behind this one.
     std::optional<Timestamp> recorded_clock;
-    std::optional<LogMark> first, last;  // of its records, counted or not
-    std::size_t bytes = 0;               // of the records' payloads
+    std::optional<MarkedSpan> read;  // its records, counted or not
+    std::size_t bytes = 0;           // of the records' payloads
     std::size_t records = 0;
     std::vector<Event> events;
     std::vector<std::vector<Touch>> touches;  // one list an aggregator, in offset order

@@ -11,8 +11,9 @@ constexpr std::chrono::seconds kCommitEvery{1};
 PartitionLife::PartitionLife(PartitionClaim claim, Limits limits)
     : claim_(std::move(claim)), limits_(limits), frontier_(Offset{0}, limits.aggregators) {}
 
-void PartitionLife::epoch_taken(const TakenEpoch& taken, SteadyTime received) {
+void PartitionLife::epoch_taken(const TakenEpoch& taken, SteadyTime asked, SteadyTime received) {
     taken_ = taken;
+    epoch_asked_ = asked;
     watermark_.redis_time(received, taken.redis_now);
 }
 
@@ -23,8 +24,11 @@ std::vector<Offset> PartitionLife::marked() const {
     return offsets;
 }
 
-Result<StartDecision> PartitionLife::begin(const LogFacts& facts, std::span<const ViewStart> views) {
-    auto decision = decide_start(claim_, taken_.before, facts, views, taken_.redis_now);
+Result<StartDecision> PartitionLife::begin(const LogFacts& facts, SteadyTime received,
+                                           std::span<const ViewStart> views) {
+    // Redis's time when Kafka was asked, or later: what is skipped had arrived by then.
+    const Timestamp redis_now = taken_.redis_now + std::chrono::ceil<Duration>(received - epoch_asked_);
+    auto decision = decide_start(claim_, taken_.before, facts, views, redis_now);
     if (!decision) return decision;
     log_ = decision->log;
     views_ = decision->views;
@@ -52,8 +56,8 @@ bool PartitionLife::has_credit() const {
 void PartitionLife::ship(EventBatch& batch) {
     batch.epoch = epoch();
     batch.recorded_clock = recorded_clock();
-    if (batch.first && log_.marks.empty()) add_mark(log_.marks, *batch.first);
-    if (batch.last) add_mark(log_.marks, *batch.last);
+    if (batch.read && log_.marks.empty()) add_mark(log_.marks, batch.read->first);
+    if (batch.read) add_mark(log_.marks, batch.read->last);
     shipped_to_ = batch.next;
     frontier_.shipped(batch.next, batch.clock);
     inflight_.push_back({batch.next, batch.records, batch.bytes + batch.values.size() * sizeof(Value)});
@@ -69,6 +73,15 @@ std::optional<Timestamp> PartitionLife::recorded_clock() const {
 
 void PartitionLife::stored(std::size_t aggregator, Offset safe) {
     frontier_.flushed(aggregator, safe);
+    give_credit_back();
+}
+
+void PartitionLife::dead_letter_acked(Offset offset) {
+    frontier_.dead_letter_acked(offset);
+    give_credit_back();
+}
+
+void PartitionLife::give_credit_back() {
     while (!inflight_.empty() && inflight_.front().next <= frontier_.safe().next) {
         inflight_events_ -= inflight_.front().events;
         inflight_bytes_ -= inflight_.front().bytes;
@@ -116,6 +129,7 @@ std::optional<ProgressUpdate> PartitionLife::next_advance() {
 }
 
 void PartitionLife::advanced(const Advanced& advanced, SteadyTime received) {
+    if (!advancing_) return;
     watermark_.redis_time(received, advanced.redis_now);
     for (std::size_t v = 0; v < views_.size(); ++v)
         if (const auto found = advancing_->views.find(view_ids_[v]); found != advancing_->views.end())
