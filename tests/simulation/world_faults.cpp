@@ -71,8 +71,14 @@ void World::lose_commits() {
 // --- faults of the store ---
 
 void World::take_snapshot() { store_.snapshot = store_.state; }
+// By a restart, which ends all connections, or in place. What was answered before may still be read.
 void World::roll_back() {
-    if (store_.snapshot) store_.state = *store_.snapshot;
+    if (!store_.snapshot) return;
+    store_.state = *store_.snapshot;
+    late_.clear();
+    if (dice_.percent(30)) return;
+    for (auto& connection : connections_)
+        if (connection) connection->pending.clear();
 }
 void World::empty_store() { store_.state = {}; }
 void World::run_out_of_memory() { store_.out_of_memory = true; }

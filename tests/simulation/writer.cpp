@@ -123,7 +123,10 @@ void Writer::answer_advance(Result<Advanced> result) {
     const Advance& advance = advances_.front();
     if (result) {
         const auto fenced = fence(advance.partition, advance.epoch);
-        if (fenced) book_.acked(fenced->partition, fenced->epoch, result->calls);
+        if (fenced) {
+            const auto risen = book_.acked(fenced->partition, fenced->epoch, result->calls);
+            if (!risen) result = risen.error();
+        }
     }
     node_.consumers[advance.partition].mailbox.push_back(AdvanceDone{advance.epoch, std::move(result)});
     advances_.pop_front();
