@@ -1,5 +1,6 @@
 #include "actors/log_watch.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "io/log.hpp"
@@ -45,14 +46,29 @@ private:
         if (!range) return failed(range.error());
         const auto committed = log_->committed(question.partition, kTimeout);
         if (!committed) return failed(committed.error());
-        const auto marked = log_->marks_at(question.partition, question.marks, kTimeout);
-        if (!marked) return failed(marked.error());
-        StartFacts facts{std::make_shared<Result<LogFacts>>(LogFacts{*range, *committed, *marked}), {}};
+        std::vector<Offset> starts;
         for (const ViewStartSpec& view : question.views) {
             const auto offset = start_offset(question.partition, view.start, *range);
             if (!offset) return failed(offset.error());
-            facts.view_starts.push_back(*offset);
+            starts.push_back(*offset);
         }
+        auto facts = look_at_messages(question, {*range, *committed, {}, {}}, starts);
+        return {std::make_shared<Result<LogFacts>>(std::move(facts)), std::move(starts)};
+    }
+
+    // Completes the facts: the marked messages, and those before the offsets where a view may begin.
+    Result<LogFacts> look_at_messages(const AskStartFacts& question, LogFacts facts,
+                                      const std::vector<Offset>& starts) {
+        const Offset lowest = *std::min_element(starts.begin(), starts.end());
+        std::vector<Offset> offsets = question.marks;
+        for (const Offset start : {lowest, facts.range.end})
+            if (start > facts.range.low) offsets.push_back(Offset{start.value - 1});
+        auto found = log_->marks_at(question.partition, offsets, kTimeout);
+        if (!found) return found.error();
+        const auto marked_end = found->begin() + static_cast<std::ptrdiff_t>(question.marks.size());
+        facts.marked.assign(found->begin(), marked_end);
+        for (auto mark = marked_end; mark != found->end(); ++mark)
+            if (*mark) facts.before_starts.push_back(**mark);
         return facts;
     }
 

@@ -79,7 +79,7 @@ private:
 
     void take_epoch(const Result<TakenEpoch>& taken) {
         if (!taken) return fail(taken.error());
-        life_.epoch_taken(*taken, steady_clock::now());
+        life_.epoch_taken(*taken, epoch_asked_, steady_clock::now());
         AskStartFacts question{partition_, life_.marked(), {}};
         for (const auto& plan : views())
             question.views.push_back(
@@ -94,7 +94,7 @@ private:
             starts.push_back({views()[v]->id(), views()[v]->fingerprint(),
                               views()[v]->view().clock == View::Clock::wall, facts.view_starts[v],
                               source_->source.max_future});
-        const auto decision = life_.begin(**facts.log, starts);
+        const auto decision = life_.begin(**facts.log, steady_clock::now(), starts);
         if (!decision) return fail(decision.error());
         for (const std::string& note : decision->notes) log::warn(note);
         begin_at(*decision);
@@ -292,6 +292,7 @@ private:
     SupervisorActor supervisor_;
 
     PartitionLife life_;
+    const steady_clock::time_point epoch_asked_ = steady_clock::now();
     EventIntake intake_;
     std::vector<AggregatorActor> aggregators_;
     bool backlog_ = false;  // the last batch handed out promised another

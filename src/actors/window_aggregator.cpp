@@ -48,7 +48,7 @@ private:
     void apply(const Shared<EventBatch>& batch) {
         const auto busy = post_->busy();
         table_.apply(batch, batch->touches[spec_.index]);
-        if (batch->last) newest_ = batch->last;
+        if (batch->read) read_ = {read_ ? read_->first : batch->read->first, batch->read->last};
         go_on();
     }
 
@@ -95,7 +95,7 @@ private:
             });
         flush_bytes_ = builder_.bytes();
         auto calls = std::make_shared<std::vector<WriteCall>>(builder_.take());
-        for (WriteCall& call : *calls) call.newest = newest_;
+        for (WriteCall& call : *calls) call.read = read_;
         send(writer_, FlushRequest{spec_.partition, spec_.epoch, std::move(calls)});
     }
 
@@ -120,7 +120,7 @@ private:
     FlushBuilder builder_;
     std::vector<EntityKey> loading_;
     AggregatorProgress reported_;
-    std::optional<LogMark> newest_;  // of the messages applied
+    std::optional<MarkedSpan> read_;  // in this life
     std::chrono::steady_clock::time_point flush_began_;
     std::size_t flush_entities_ = 0;
     std::size_t flush_bytes_ = 0;

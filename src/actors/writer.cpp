@@ -150,7 +150,10 @@ private:
             Result<Advanced> advanced = FenceBook::over(request.partition);
             if (fence) advanced = store_->advance(*fence, request.update);
             if (!was_answered(advanced)) return false;
-            if (advanced) book_.acked(request.partition, request.epoch, advanced->calls);
+            if (advanced) {
+                const auto risen = book_.acked(request.partition, request.epoch, advanced->calls);
+                if (!risen) advanced = risen.error();
+            }
             promise.deliver(
                 AdvanceDone{request.epoch, std::make_shared<Result<Advanced>>(std::move(advanced))});
         }

@@ -44,7 +44,7 @@ struct PartialWrite {
 struct WriteCall {
     Fence fence;
     std::vector<PartialWrite> writes;
-    std::optional<LogMark> newest = {};  // of the messages that the writes may include: noted in the record
+    std::optional<MarkedSpan> read = {};  // what the writes may include: noted in the record
 };
 
 struct StoredChunk {

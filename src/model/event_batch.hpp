@@ -31,8 +31,8 @@ struct EventBatch {
     // more events of its entities.
     bool more = false;
     std::chrono::steady_clock::time_point read_at{};
-    std::optional<LogMark> first, last;  // of its records, counted or not
-    std::size_t bytes = 0;               // of the records' payloads
+    std::optional<MarkedSpan> read;  // its records, counted or not
+    std::size_t bytes = 0;           // of the records' payloads
     std::size_t records = 0;
     std::vector<Event> events;
     std::vector<std::vector<Touch>> touches;  // one list an aggregator, in offset order

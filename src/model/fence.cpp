@@ -1,6 +1,6 @@
 #include "model/fence.hpp"
 
-#include <algorithm>
+#include <string>
 
 namespace freshet {
 
@@ -8,10 +8,14 @@ void FenceBook::taken(const Partition& partition, Epoch epoch, std::uint64_t cal
     held_[partition] = {epoch, calls};
 }
 
-void FenceBook::acked(const Partition& partition, Epoch epoch, std::uint64_t calls) {
+Result<void> FenceBook::acked(const Partition& partition, Epoch epoch, std::uint64_t calls) {
     const auto held = held_.find(partition);
-    if (held == held_.end() || held->second.epoch != epoch) return;
-    held->second.acked_calls = std::max(held->second.acked_calls, calls);
+    if (held == held_.end() || held->second.epoch != epoch) return {};
+    if (calls <= held->second.acked_calls)
+        return Error{Errc::lost_writes, partition.text() + ": its record counts call " + std::to_string(calls) +
+                                            " again; the primary fell back in between"};
+    held->second.acked_calls = calls;
+    return {};
 }
 
 std::optional<Fence> FenceBook::fence(const Partition& partition, Epoch epoch) const {

@@ -25,8 +25,10 @@ class FenceBook {
 public:
     // Ends what this node held of the partition before.
     void taken(const Partition& partition, Epoch epoch, std::uint64_t calls);
-    // A call under `epoch` was acked as the record's `calls`th. Answers of a former epoch change nothing.
-    void acked(const Partition& partition, Epoch epoch, std::uint64_t calls);
+    // A call under `epoch` was acked as the record's `calls`th. Acks come in the order of the calls, so a
+    // number that has not risen is Errc::lost_writes: the primary fell back between the two calls, and the
+    // fence of the later one could not know. Answers of a former epoch change nothing.
+    Result<void> acked(const Partition& partition, Epoch epoch, std::uint64_t calls);
     // For the next call of the life under `epoch`; none when that life is over.
     std::optional<Fence> fence(const Partition& partition, Epoch epoch) const;
 

@@ -60,7 +60,8 @@ public:
             if (!book.fence(flush.partition, flush.epoch)) outcome = FenceBook::over(flush.partition);
             for (const std::size_t end = at + size; at < end; ++at) {
                 if (results[at]) {
-                    book.acked(flush.partition, flush.epoch, *results[at]);
+                    if (auto risen = book.acked(flush.partition, flush.epoch, *results[at]); !risen)
+                        outcome = risen;
                 } else if (results[at].error().code == Errc::unavailable) {
                     if (!answer.unavailable) answer.unavailable = results[at].error();
                     flush.calls.push_back(std::move(calls[at]));

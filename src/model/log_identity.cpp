@@ -29,18 +29,37 @@ void add_mark(std::vector<LogMark>& marks, const LogMark& mark) {
     marks.erase(marks.begin() + static_cast<std::ptrdiff_t>(nearest));
 }
 
-LogVerdict judge_log(std::span<const LogMark> marks, std::span<const std::optional<LogMark>> found,
-                     LogRange log, Offset read_to) {
-    bool differs = read_to > log.end;
-    bool may_remain = marks.empty();
-    for (std::size_t i = 0; i < marks.size(); ++i) {
-        const bool beyond_end = marks[i].offset >= log.end;
-        const bool gone = !beyond_end && !found[i];
-        differs = differs || (!gone && found[i] != marks[i]);
-        may_remain = may_remain || gone || found[i] == marks[i];
+namespace {
+
+enum class Witness { stands, gone, differs };
+
+Witness ask(const LogMark& mark, const std::optional<LogMark>& found, LogRange log) {
+    if (found == mark) return Witness::stands;
+    return found || mark.offset >= log.end ? Witness::differs : Witness::gone;
+}
+
+}  // namespace
+
+LogVerdict judge_log(const LogIdentity& known, std::span<const std::optional<LogMark>> found, LogRange log,
+                     Offset read_to) {
+    std::size_t stand = 0, differ = 0;
+    for (std::size_t i = 0; i < known.marks.size(); ++i) {
+        const Witness witness = ask(known.marks[i], found[i], log);
+        stand += witness == Witness::stands;
+        differ += witness == Witness::differs;
     }
-    if (!differs) return LogVerdict::same;
-    return may_remain ? LogVerdict::truncated : LogVerdict::made_anew;
+    const bool low_fell = log.low < known.low && stand == 0;
+    if (differ == 0 && !low_fell && read_to <= log.end) return LogVerdict::same;
+    const bool nothing_remains = known.marks.empty() ? low_fell : differ == known.marks.size();
+    return nothing_remains ? LogVerdict::made_anew : LogVerdict::truncated;
+}
+
+std::vector<LogMark> standing_marks(const LogIdentity& known, std::span<const std::optional<LogMark>> found,
+                                    LogRange log) {
+    std::vector<LogMark> standing;
+    for (std::size_t i = 0; i < known.marks.size(); ++i)
+        if (ask(known.marks[i], found[i], log) != Witness::differs) standing.push_back(known.marks[i]);
+    return standing;
 }
 
 }  // namespace freshet

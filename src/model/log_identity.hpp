@@ -27,11 +27,17 @@ struct LogMark {
 };
 LogMark mark_of(Offset offset, Timestamp time, std::string_view key, std::optional<std::string_view> value);
 
+// What was read, from its first message to its last.
+struct MarkedSpan {
+    LogMark first, last;
+};
+
 constexpr std::size_t kMostMarks = 8;
 
 struct LogIdentity {
     Generation generation{};     // origins of different generations never meet
     Offset begins{};             // no event below is of this generation
+    Offset low{};                // the highest low end of the log that a life has begun with
     std::vector<LogMark> marks;  // ascending: the first message read, the newest, and a few between
 
     friend bool operator==(const LogIdentity&, const LogIdentity&) = default;
@@ -48,8 +54,13 @@ enum class LogVerdict {
 };
 // `found`: what stands at the offset of each mark; none where nothing does. `read_to`: one past the highest
 // offset counted. A message gone by retention says nothing, and where it might have been the proof of a
-// truncation, the verdict is truncated: it loses events, and says so, but counts none twice.
-LogVerdict judge_log(std::span<const LogMark> marks, std::span<const std::optional<LogMark>> found,
-                     LogRange log, Offset read_to);
+// truncation, the verdict is truncated: it loses events, and says so, but counts none twice. Where no mark
+// stands, a low end that fell tells, too.
+LogVerdict judge_log(const LogIdentity& known, std::span<const std::optional<LogMark>> found, LogRange log,
+                     Offset read_to);
+
+// The marks that nothing speaks against: of what remains of a truncated log.
+std::vector<LogMark> standing_marks(const LogIdentity& known, std::span<const std::optional<LogMark>> found,
+                                    LogRange log);
 
 }  // namespace freshet

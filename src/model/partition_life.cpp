@@ -11,9 +11,10 @@ constexpr std::chrono::seconds kCommitEvery{1};
 PartitionLife::PartitionLife(PartitionClaim claim, Limits limits)
     : claim_(std::move(claim)), limits_(limits), frontier_(Offset{0}, limits.aggregators) {}
 
-void PartitionLife::epoch_taken(const TakenEpoch& taken, SteadyTime received) {
+void PartitionLife::epoch_taken(const TakenEpoch& taken, SteadyTime asked, SteadyTime received) {
     taken_ = taken;
     if (taken.before) claim_.partitions = std::max(claim_.partitions, taken.before->partitions);
+    epoch_asked_ = asked;
     watermark_.redis_time(received, taken.redis_now);
 }
 
@@ -24,8 +25,11 @@ std::vector<Offset> PartitionLife::marked() const {
     return offsets;
 }
 
-Result<StartDecision> PartitionLife::begin(const LogFacts& facts, std::span<const ViewStart> views) {
-    auto decision = decide_start(claim_, taken_.before, facts, views, taken_.redis_now);
+Result<StartDecision> PartitionLife::begin(const LogFacts& facts, SteadyTime received,
+                                           std::span<const ViewStart> views) {
+    // Redis's time when Kafka was asked, or later: what is skipped had arrived by then.
+    const Timestamp redis_now = taken_.redis_now + std::chrono::ceil<Duration>(received - epoch_asked_);
+    auto decision = decide_start(claim_, taken_.before, facts, views, redis_now);
     if (!decision) return decision;
     log_ = decision->log;
     views_ = decision->views;
@@ -54,8 +58,8 @@ bool PartitionLife::has_credit() const {
 void PartitionLife::ship(EventBatch& batch) {
     batch.epoch = epoch();
     batch.recorded_clock = recorded_clock();
-    if (batch.first && log_.marks.empty()) add_mark(log_.marks, *batch.first);
-    if (batch.last) add_mark(log_.marks, *batch.last);
+    if (batch.read && log_.marks.empty()) add_mark(log_.marks, batch.read->first);
+    if (batch.read) add_mark(log_.marks, batch.read->last);
     if (batch.next == shipped_to_) return;
     shipped_to_ = batch.next;
     frontier_.shipped(batch.next, batch.clock);
@@ -71,9 +75,14 @@ std::optional<Timestamp> PartitionLife::recorded_clock() const {
 
 void PartitionLife::stored(std::size_t aggregator, Offset safe, Offset counted) {
     frontier_.flushed(aggregator, safe);
-    unstored_.done(frontier_.safe().next);
     counted_[aggregator] = counted;
     held_.done(*std::min_element(counted_.begin(), counted_.end()));
+    unstored_.done(frontier_.safe().next);
+}
+
+void PartitionLife::dead_letter_acked(Offset offset) {
+    frontier_.dead_letter_acked(offset);
+    unstored_.done(frontier_.safe().next);
 }
 
 Result<void> PartitionLife::log_ended(SteadyTime asked, SteadyTime received, Offset end,
@@ -116,6 +125,7 @@ std::optional<ProgressUpdate> PartitionLife::next_advance() {
 }
 
 void PartitionLife::advanced(const Advanced& advanced, SteadyTime received) {
+    if (!advancing_) return;
     watermark_.redis_time(received, advanced.redis_now);
     for (std::size_t v = 0; v < views_.size(); ++v)
         if (const auto found = advancing_->views.find(view_ids_[v]); found != advancing_->views.end())

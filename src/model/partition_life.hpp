@@ -34,11 +34,11 @@ public:
 
     // --- the beginning ---
 
-    void epoch_taken(const TakenEpoch& taken, SteadyTime received);
+    void epoch_taken(const TakenEpoch& taken, SteadyTime asked, SteadyTime received);
     // The messages to look up in the log before the life begins.
     std::vector<Offset> marked() const;
-    // `facts` as Kafka gave them after the epoch was taken.
-    Result<StartDecision> begin(const LogFacts& facts, std::span<const ViewStart> views);
+    // `facts` as Kafka gave them after the epoch was taken, at `received` at the latest.
+    Result<StartDecision> begin(const LogFacts& facts, SteadyTime received, std::span<const ViewStart> views);
     bool begun() const { return !views_.empty(); }
 
     // --- draining ---
@@ -55,7 +55,7 @@ public:
 
     // --- what became of it; each may make an advance due, credit, or the end ---
 
-    void dead_letter_acked(Offset offset) { frontier_.dead_letter_acked(offset); }
+    void dead_letter_acked(Offset offset);
     // An aggregator has stored all of its events below `safe`, and holds no batch that ends at or before
     // `counted`.
     void stored(std::size_t aggregator, Offset safe, Offset counted);
@@ -88,6 +88,7 @@ private:
     PartitionClaim claim_;
     Limits limits_;
     TakenEpoch taken_{};
+    SteadyTime epoch_asked_{};
     LogIdentity log_;
     std::vector<std::string> view_ids_;
     std::vector<ViewProgress> views_;  // as recorded

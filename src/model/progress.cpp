@@ -38,15 +38,21 @@ Offset read_to(const ProgressRecord& record) {
 LogIdentity identify(const PartitionClaim& claim, const ProgressRecord& record, const LogFacts& facts,
                      std::vector<std::string>& notes) {
     const Offset counted = read_to(record);
-    const auto verdict = judge_log(record.log.marks, facts.marked, facts.range, counted);
-    if (verdict == LogVerdict::same) return record.log;
+    const auto verdict = judge_log(record.log, facts.marked, facts.range, counted);
+    if (verdict == LogVerdict::same) {
+        LogIdentity same = record.log;
+        same.low = std::max(same.low, facts.range.low);
+        return same;
+    }
     const bool anew = verdict == LogVerdict::made_anew;
     const Offset begins = anew ? facts.range.low : facts.range.end;
     notes.push_back(claim.partition.text() + " had been counted up to offset " + std::to_string(counted.value) +
                     " and was " + (anew ? "made anew" : "truncated") + " since: counting from offset " +
                     std::to_string(begins.value) +
                     " beside what was counted before; values are incomplete until their windows have passed");
-    return {record.log.generation.next(), begins, {}};
+    // Of a truncated log the beginning remains, and with it the proof of what was counted in it.
+    return {record.log.generation.next(), begins, facts.range.low,
+            standing_marks(record.log, facts.marked, facts.range)};
 }
 
 // Where a view that the record knows goes on.
@@ -93,6 +99,7 @@ Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optio
                                    const LogFacts& facts, std::span<const ViewStart> views,
                                    Timestamp redis_now) {
     StartDecision decision;
+    decision.log.low = facts.range.low;
     if (record) {
         if (auto owner = check_owner(claim, *record); !owner) return owner.error();
         decision.log = identify(claim, *record, facts, decision.notes);
@@ -119,6 +126,8 @@ Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optio
         }
         decision.from = std::min(decision.from, decision.views.back().next);
     }
+    for (const LogMark& mark : facts.before_starts)
+        if (mark.offset.next() == decision.from) add_mark(decision.log.marks, mark);
     decision.clock = clock_at(decision.from, decision.views);
     return decision;
 }

@@ -62,6 +62,9 @@ struct LogFacts {
     LogRange range;
     std::optional<Offset> committed;             // the group's
     std::vector<std::optional<LogMark>> marked;  // what stands at the offsets of the record's marks
+    // What stands before offsets where a view may begin: if it is cut, what comes after is not what was
+    // skipped.
+    std::vector<LogMark> before_starts;
 };
 
 struct ViewStart {

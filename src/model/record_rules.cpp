@@ -51,6 +51,9 @@ Advanced advance(ProgressRecord& record, const ProgressUpdate& update, Timestamp
     return {++record.calls, now};
 }
 
-void note_written(ProgressRecord& record, const LogMark& newest) { add_mark(record.log.marks, newest); }
+void note_read(ProgressRecord& record, const MarkedSpan& read) {
+    add_mark(record.log.marks, read.first);
+    add_mark(record.log.marks, read.last);
+}
 
 }  // namespace freshet::record_rules

@@ -42,9 +42,9 @@ Result<void> check(const ProgressRecord* record, const Fence& fence);
 // has been checked.
 Advanced advance(ProgressRecord& record, const ProgressUpdate& update, Timestamp now);
 
-// A write includes events up to this message, so it is marked in the same step: the log may be cut before the
-// next advance.
-void note_written(ProgressRecord& record, const LogMark& newest);
+// A write may include all events of what its life has read, so that is marked in the same step: the log may be
+// cut before the next advance.
+void note_read(ProgressRecord& record, const MarkedSpan& read);
 
 }  // namespace record_rules
 

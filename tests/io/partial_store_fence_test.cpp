@@ -165,26 +165,28 @@ STORE_TEST("a late copy of an older advance moves no view back") {
     CHECK(record.views.at("other@1") == progress_at(10));
 }
 
-STORE_TEST(
-    "the newest message written is marked with the write, and a late copy of an older write unmarks nothing") {
+STORE_TEST("what was read is marked with the write, and a late copy of an older write unmarks nothing") {
     Backend backend;
     Owner<Backend> owner(backend);
-    const LogMark first{Offset{3}, from_unix_ms(7), 1}, second{Offset{9}, from_unix_ms(8), 2};
-    const std::vector<WriteCall> calls{{owner.fence, {put("a", head(9, "x"))}, second},
-                                       {owner.fence, {put("a", head(3, "y"))}, first}};
+    const LogMark first{Offset{0}, from_unix_ms(6), 5};
+    const LogMark older{Offset{3}, from_unix_ms(7), 1}, newer{Offset{9}, from_unix_ms(8), 2};
+    const std::vector<WriteCall> calls{{owner.fence, {put("a", head(9, "x"))}, MarkedSpan{first, newer}},
+                                       {owner.fence, {put("a", head(3, "y"))}, MarkedSpan{first, older}}};
     for (const auto& result : owner.store->write(calls)) REQUIRE(result);
-    CHECK(record_of(backend).log.marks == std::vector<LogMark>{second});
+    CHECK(record_of(backend).log.marks == std::vector<LogMark>{first, newer});
 }
 
 STORE_TEST("a new generation replaces the record of the log and takes the views back, once") {
     Backend backend;
     Owner<Backend> owner(backend);
-    const LogIdentity old{Generation{0}, Offset{0}, {{Offset{3}, from_unix_ms(7), 1}}};
-    const LogIdentity anew{Generation{1}, Offset{2}, {}};
+    const LogIdentity old{Generation{0}, Offset{0}, Offset{0}, {{Offset{3}, from_unix_ms(7), 1}}};
+    const LogIdentity anew{Generation{1}, Offset{2}, Offset{1}, {}};
     ViewProgress back = progress_at(2);
     back.generation = Generation{1};
     owner.advance({{kView, progress_at(9)}, {"other@1", progress_at(8)}}, 12, old);
-    const WriteCall write{owner.fence, {put("a", head(9, "x"))}, LogMark{Offset{9}, from_unix_ms(8), 2}};
+    const WriteCall write{owner.fence,
+                          {put("a", head(9, "x"))},
+                          MarkedSpan{{Offset{3}, from_unix_ms(7), 1}, {Offset{9}, from_unix_ms(8), 2}}};
     REQUIRE(owner.store->write(std::span(&write, 1)).front());
     const Fence before = owner.fence;
     owner.advance({{kView, back}}, 12, anew);
@@ -198,7 +200,7 @@ STORE_TEST("a new generation replaces the record of the log and takes the views 
 STORE_TEST("marks of a late copy of an older advance change nothing") {
     Backend backend;
     Owner<Backend> owner(backend);
-    const LogIdentity older{Generation{0}, Offset{0}, {{Offset{3}, from_unix_ms(-7), 0xabcdef}}};
+    const LogIdentity older{Generation{0}, Offset{0}, Offset{0}, {{Offset{3}, from_unix_ms(-7), 0xabcdef}}};
     LogIdentity newer = older;
     newer.marks.push_back({Offset{12}, from_unix_ms(8), 2});
     const Fence before = owner.fence;

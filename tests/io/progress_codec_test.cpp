@@ -31,7 +31,8 @@ ViewProgress full_progress() {
 
 ProgressRecord full_record() {
     ProgressRecord record{Epoch{1'790'000'000'000}, "node a", {}, 123, 12, "cluster", "group", {}};
-    record.log = {Generation{7}, Offset{3}, {{Offset{3}, from_unix_ms(-5), 0}, {Offset{40}, {}, 0xabc}}};
+    record.log = {
+        Generation{7}, Offset{3}, Offset{2}, {{Offset{3}, from_unix_ms(-5), 0}, {Offset{40}, {}, 0xabc}}};
     record.views["a@1"] = full_progress();
     record.views["b@2"] = {};
     record.views["b@2"].since = kSincePending;
@@ -78,12 +79,14 @@ TEST_CASE("what does not decode is corrupt and quoted") {
         {"calls", " 1"},
         {"generation", "x"},
         {"begins", "x"},
+        {"begins", "1"},
+        {"begins", "1 x"},
         {"marks", "1"},
         {"marks", "1:2"},
         {"marks", "1:2:x"},
         {"marks", "-1:2:3"},
         {"marks", "1:2:3  4:5:6"},
-        {"marks", "4:2:3 4:5:6"},
+        {"marks", "5:2:3 4:5:6"},
         {"partitions", "1.5"},
         {"v:a@1", ""},
         {"v:a@1", "1"},
@@ -114,13 +117,14 @@ TEST_CASE("what does not decode is corrupt and quoted") {
     }
 }
 
-TEST_CASE("what was written last is marked too, unless a newer message is") {
+TEST_CASE("what was read last is marked too, unless a newer message is") {
     RecordFields fields = encode_record(full_record());
-    fields.emplace_back("written", "41:7:1f");
+    fields.emplace_back("read", "5:0:1 41:7:1f");
     auto decoded = decode_record(flat(fields));
     REQUIRE(decoded);
+    CHECK(decoded->log.marks.size() == 3);
     CHECK(decoded->log.marks.back() == LogMark{Offset{41}, from_unix_ms(7), 0x1f});
-    fields.back().second = "39:7:1f";
+    fields.back().second = "5:0:1 39:7:1f";
     decoded = decode_record(flat(fields));
     REQUIRE(decoded);
     CHECK(*decoded == full_record());

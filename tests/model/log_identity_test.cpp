@@ -12,7 +12,7 @@ LogMark message(std::int64_t offset, std::uint64_t content = 1) {
     return {Offset{offset}, from_unix_ms(1000 * offset), content};
 }
 using Found = std::vector<std::optional<LogMark>>;
-const std::vector<LogMark> kThree{message(0), message(20), message(39)};
+const LogIdentity kThree{{}, {}, {}, {message(0), message(20), message(39)}};
 
 LogVerdict judge(const Found& found, std::int64_t low, std::int64_t end, std::int64_t read_to = 40) {
     return judge_log(kThree, found, {Offset{low}, Offset{end}}, Offset{read_to});
@@ -48,8 +48,29 @@ TEST_CASE("where retention took the proof, nothing is counted twice") {
 
 TEST_CASE("a log shorter than what was counted is not the same, marks or not") {
     CHECK(judge({message(0), message(20), message(39)}, 0, 40, 41) == LogVerdict::truncated);
-    CHECK(judge_log({}, {}, {Offset{0}, Offset{9}}, Offset{10}) == LogVerdict::truncated);
-    CHECK(judge_log({}, {}, {Offset{0}, Offset{9}}, Offset{9}) == LogVerdict::same);
+    CHECK(judge_log(LogIdentity{}, {}, {Offset{0}, Offset{9}}, Offset{10}) == LogVerdict::truncated);
+    CHECK(judge_log(LogIdentity{}, {}, {Offset{0}, Offset{9}}, Offset{9}) == LogVerdict::same);
+}
+
+TEST_CASE("a log of which nothing was read was made anew if its low end fell") {
+    const LogIdentity known{{}, {}, Offset{5}, {}};
+    CHECK(judge_log(known, {}, {Offset{0}, Offset{9}}, Offset{5}) == LogVerdict::made_anew);
+    CHECK(judge_log(known, {}, {Offset{5}, Offset{9}}, Offset{5}) == LogVerdict::same);
+    // Replicas age each for themselves, so a new leader may have older messages again.
+    const LogIdentity read{{}, {}, Offset{5}, {message(5)}};
+    CHECK(judge_log(read, Found{message(5)}, {Offset{3}, Offset{9}}, Offset{6}) == LogVerdict::same);
+}
+
+TEST_CASE("a low end that fell speaks against a log whose marks are all gone") {
+    const LogIdentity known{{}, {}, Offset{5}, {message(2)}};
+    CHECK(judge_log(known, Found{std::nullopt}, {Offset{3}, Offset{9}}, Offset{5}) == LogVerdict::truncated);
+    CHECK(judge_log(known, Found{std::nullopt}, {Offset{6}, Offset{9}}, Offset{5}) == LogVerdict::same);
+}
+
+TEST_CASE("of a truncated log those marks stand that nothing speaks against") {
+    const Found found{std::nullopt, message(20), message(39, 2)};
+    CHECK(standing_marks(kThree, found, {Offset{5}, Offset{60}}) ==
+          std::vector<LogMark>{message(0), message(20)});
 }
 
 TEST_CASE("marks keep the first and the newest message, and are sparser the older they are") {

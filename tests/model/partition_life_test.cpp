@@ -17,8 +17,8 @@ const std::vector<ViewStart> kViews{{"stores@1", 77, false, Offset{0}}};
 // A life with two aggregators that begins at offset 0 of a log of nine records.
 struct Begun {
     Begun() : life(claim(), {2, 10, 1 << 20}) {
-        life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin);
-        REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}}, kViews));
+        life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin, kBegin);
+        REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}, {}}, kBegin, kViews));
         advanced();
     }
     void ship(std::int64_t next, std::size_t records) {
@@ -99,6 +99,17 @@ TEST_CASE("an unacked dead letter holds the record back") {
     CHECK(begun.life.next_advance());
 }
 
+TEST_CASE("an acked dead letter gives the credit back that it held") {
+    Begun begun;
+    begun.life.dead_letter_sent(Offset{2});
+    begun.ship(10, 10);
+    CHECK_FALSE(begun.life.may_drain());
+    begun.stored(10);
+    CHECK_FALSE(begun.life.wake_due());
+    begun.life.dead_letter_acked(Offset{2});
+    CHECK(begun.life.wake_due());
+}
+
 TEST_CASE("each answer about the end of the log makes one advance due, changed or not") {
     Begun begun;
     CHECK_FALSE(begun.life.next_advance());
@@ -139,8 +150,8 @@ TEST_CASE("a batch leaves with the epoch and with the clock as recorded, not as 
 
 TEST_CASE("nothing is drained before the beginning of the life is recorded") {
     PartitionLife life(claim(), {1, 10, 10});
-    life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin);
-    REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}}, kViews));
+    life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin, kBegin);
+    REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}, {}}, kBegin, kViews));
     CHECK_FALSE(life.may_drain());
     REQUIRE(life.next_advance());
     life.advanced({2, kNow}, kBegin);
@@ -164,8 +175,8 @@ TEST_CASE("an incomplete view knows since when once the clock has moved on") {
     record.group = "freshet";
     record.views["stores@1"] = {Offset{4}, from_unix_ms(5000), std::nullopt, 77, std::nullopt};
     PartitionLife life(claim(), {1, 10, 1 << 20});
-    life.epoch_taken({Epoch{5}, 1, record, kNow}, kBegin);
-    REQUIRE(life.begin({{Offset{6}, Offset{9}}, std::nullopt, {}}, kViews));
+    life.epoch_taken({Epoch{5}, 1, record, kNow}, kBegin, kBegin);
+    REQUIRE(life.begin({{Offset{6}, Offset{9}}, std::nullopt, {}, {}}, kBegin, kViews));
     const auto ship = [&](std::int64_t next, std::int64_t clock) {
         EventBatch batch;
         batch.next = Offset{next};
@@ -189,15 +200,23 @@ TEST_CASE("the first and the newest message read are marked") {
     for (std::int64_t next = 2; next < 60; next += 2) {
         EventBatch batch;
         batch.next = Offset{next};
-        batch.first = LogMark{Offset{next - 2}, kNow, 1};
-        batch.last = LogMark{Offset{next - 1}, kNow, 2};
+        batch.read = {{Offset{next - 2}, kNow, 1}, {Offset{next - 1}, kNow, 2}};
         begun.life.ship(batch);
         begun.stored(next);
         const auto update = begun.life.next_advance();
         REQUIRE(update);
         CHECK(update->log.marks.front() == LogMark{Offset{0}, kNow, 1});
-        CHECK(update->log.marks.back() == batch.last);
+        CHECK(update->log.marks.back() == batch.read->last);
         CHECK(update->log.marks.size() <= kMostMarks);
         begun.life.advanced({2, kNow}, kBegin);
     }
+}
+
+TEST_CASE("what a wall-clock view skips had arrived when Kafka was asked, not when the epoch was taken") {
+    const std::vector<ViewStart> views{{"stores@1", 77, true, Offset{9}, 2s}};
+    PartitionLife life(claim(), {1, 10, 10});
+    life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin, kBegin + 1s);
+    const auto decision = life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}, {}}, kBegin + 5s, views);
+    REQUIRE(decision);
+    CHECK(decision->views[0].since == kNow + 5s + 2s);
 }

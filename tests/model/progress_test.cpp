@@ -22,7 +22,7 @@ ProgressRecord record_at(std::int64_t next) {
 
 std::vector<ViewStart> stores(std::int64_t start) { return {{"stores@1", 77, true, Offset{start}}}; }
 
-LogFacts facts(LogRange range, std::optional<Offset> committed) { return {range, committed, {}}; }
+LogFacts facts(LogRange range, std::optional<Offset> committed) { return {range, committed, {}, {}}; }
 
 }  // namespace
 
@@ -102,7 +102,7 @@ TEST_CASE("a log that was made anew is counted from its start under a new genera
     anew.marked = {LogMark{Offset{0}, kNow, 7}, std::nullopt};
     const auto decision = decide_start(claim(), record, anew, stores(0), kNow);
     REQUIRE(decision);
-    CHECK(decision->log == LogIdentity{Generation{1}, Offset{0}, {}});
+    CHECK(decision->log == LogIdentity{Generation{1}, Offset{0}, Offset{0}, {}});
     CHECK(decision->from == Offset{0});
     CHECK(decision->views[0].generation == Generation{1});
     CHECK(decision->views[0].clock == from_unix_ms(1000));
@@ -120,14 +120,22 @@ TEST_CASE("a truncated log goes on from its end under a new generation, incomple
     views[0].max_future = 60s;
     const auto decision = decide_start(claim(), record, cut, views, kNow);
     REQUIRE(decision);
-    CHECK(decision->log == LogIdentity{Generation{1}, Offset{50}, {}});
+    CHECK(decision->log == LogIdentity{Generation{1}, Offset{50}, Offset{0}, {record.log.marks[0]}});
     CHECK(decision->views[0].next == Offset{50});
     CHECK(decision->views[0].since == kNow + 60s);
 }
 
+TEST_CASE("what stands before the beginning is marked, so that it is noticed when it is cut") {
+    LogFacts latest = facts({Offset{0}, Offset{9}}, std::nullopt);
+    latest.before_starts = {{Offset{3}, kNow, 1}, {Offset{8}, kNow, 2}};
+    const auto decision = decide_start(claim(), std::nullopt, latest, stores(9), kNow);
+    REQUIRE(decision);
+    CHECK(decision->log.marks == std::vector<LogMark>{{Offset{8}, kNow, 2}});
+}
+
 TEST_CASE("a view that nobody knew when the log was made anew begins where that generation begins") {
     auto record = record_at(40);
-    record.log = {Generation{2}, Offset{5}, {}};
+    record.log = {Generation{2}, Offset{5}, Offset{0}, {}};
     record.views["cities@1"] = {Offset{30}, {}, {}, 78, {}, Generation{2}};
     const std::vector<ViewStart> views{{"stores@1", 77, true, Offset{0}}, {"cities@1", 78, true, Offset{0}}};
     const auto decision =

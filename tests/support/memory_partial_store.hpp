@@ -163,7 +163,7 @@ private:
         auto record = server_->check(call.fence);
         if (!record) return record.error();
         for (const PartialWrite& write : call.writes) apply(write);
-        if (call.newest) record_rules::note_written(**record, *call.newest);
+        if (call.read) record_rules::note_read(**record, *call.read);
         return ++(*record)->calls;
     }
 

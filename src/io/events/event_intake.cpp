@@ -75,8 +75,8 @@ std::optional<DeadLetter> EventIntake::check_time(Timestamp time, Timestamp kafk
 
 void EventIntake::add(const LogRecord& record, EventBatch& batch, std::vector<Rejection>& rejected) {
     ++batch.records;
-    batch.last = mark_of(record.offset, record.timestamp, record.key, record.value);
-    if (!batch.first) batch.first = batch.last;
+    const LogMark mark = mark_of(record.offset, record.timestamp, record.key, record.value);
+    batch.read = {batch.read ? batch.read->first : mark, mark};
     if (!record.value) return;
     batch.bytes += record.value->size();
     const std::size_t first_value = batch.values.size();

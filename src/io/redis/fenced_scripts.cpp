@@ -36,7 +36,7 @@ local function mark_offset(marks)
 end
 )";
 
-// ARGV[3]: mark of the newest message that may be in the heads, or ''. ARGV[4]: index of the last argument of
+// ARGV[3]: marks of the first and the last message read, or ''. ARGV[4]: index of the last argument of
 // the runs. A run: origin, expiry in unix ms or '', '1' if it was acked,
 // number of heads, then key and head of each. After the runs, for each head with sealed tiles: index of its key
 // in ARGV, number of chunks, then field and bytes of each; no bytes remove the field. Answers `calls`.
@@ -44,7 +44,7 @@ constexpr std::string_view kWrite = R"(
 local unpack = struct.unpack
 local runs_end = tonumber(argv[4])
 
-local newest = mark_offset(argv[3]) > mark_offset(call('HGET', record, 'written'))
+local newest = mark_offset(argv[3]) > mark_offset(call('HGET', record, 'read'))
 local stale, absent = {}, {}
 local i = 5
 while i <= runs_end do
@@ -71,7 +71,7 @@ while i <= #argv do
   i = i + 2 + 2 * tonumber(argv[i + 1])
 end
 
-if newest then call('HSET', record, 'written', argv[3]) end
+if newest then call('HSET', record, 'read', argv[3]) end
 i = 5
 while i <= runs_end do
   local origin, expiry, acked = argv[i], argv[i + 1], argv[i + 2] == '1'
@@ -153,7 +153,7 @@ end
 local log = call('HMGET', record, 'generation', 'marks')
 local generation, new_generation = tonumber(log[1] or 0), tonumber(argv[4])
 local now = call('TIME')
-if new_generation > generation then call('HDEL', record, 'written') end
+if new_generation > generation then call('HDEL', record, 'read') end
 if new_generation > generation or (new_generation == generation and mark_offset(log[2]) <= mark_offset(argv[6])) then
   call('HSET', record, 'generation', argv[4], 'begins', argv[5], 'marks', argv[6])
 end

@@ -91,7 +91,7 @@ ScriptCall RedisPartialStore::encode(const WriteCall& write) const {
     ScriptCall call = fenced_call(write.fence);
     const std::vector<PartialWrite>& writes = write.writes;
     call.args.reserve(8 + 2 * writes.size());
-    call.keep(write.newest ? encode_mark(*write.newest) : std::string());
+    call.keep(write.read ? encode_marks({{write.read->first, write.read->last}}) : std::string());
     call.add({});  // kRunsEnd: known when they are written
     std::vector<std::size_t> key_at(writes.size());
     for (std::size_t i = 0; i < writes.size();) {
@@ -167,7 +167,7 @@ Result<Advanced> RedisPartialStore::advance(const Fence& fence, const ProgressUp
     ScriptCall call = fenced_call(fence);
     call.keep(update.partitions);
     call.keep(update.log.generation.value);
-    call.keep(update.log.begins.value);
+    call.keep(encode_begins(update.log));
     call.keep(encode_marks(update.log.marks));
     for (const auto& [id, progress] : update.views) {
         call.keep(record_field::position(id));

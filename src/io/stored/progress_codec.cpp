@@ -60,7 +60,7 @@ bool parse_mark(std::string_view text, LogMark& mark) {
 bool parse_marks(std::string_view text, std::vector<LogMark>& marks) {
     while (!text.empty())
         if (!parse_mark(take_word(text), marks.emplace_back())) return false;
-    const auto not_behind = [](const LogMark& a, const LogMark& b) { return a.offset >= b.offset; };
+    const auto not_behind = [](const LogMark& a, const LogMark& b) { return a.offset > b.offset; };
     return std::adjacent_find(marks.begin(), marks.end(), not_behind) == marks.end();
 }
 
@@ -69,7 +69,9 @@ bool parse_field(ProgressRecord& record, std::string_view name, std::string_view
     using namespace record_field;
     if (name == kEpoch) return parse(value, record.epoch.value);
     if (name == kGeneration) return parse(value, record.log.generation.value);
-    if (name == kBegins) return parse(value, record.log.begins.value);
+    if (name == kBegins)
+        return parse(take_word(value), record.log.begins.value) &&
+               parse(take_word(value), record.log.low.value);
     if (name == kMarks) return parse_marks(value, record.log.marks);
     if (name == kCalls) return parse(value, record.calls);
     if (name == kPartitions) return parse(value, record.partitions);
@@ -89,16 +91,18 @@ std::string encode_position(const ViewProgress& progress) {
            encode_time(progress.watermark) + " " + std::to_string(progress.generation.value);
 }
 
-std::string encode_mark(const LogMark& mark) {
-    char digits[16];
-    char* const end = std::to_chars(digits, digits + sizeof digits, mark.content, 16).ptr;
-    return std::to_string(mark.offset.value) + ":" + std::to_string(unix_ms(mark.time)) + ":" +
-           std::string(digits, end);
+std::string encode_begins(const LogIdentity& log) {
+    return std::to_string(log.begins.value) + " " + std::to_string(log.low.value);
 }
 
 std::string encode_marks(std::span<const LogMark> marks) {
     std::string text;
-    for (const LogMark& mark : marks) text += (text.empty() ? "" : " ") + encode_mark(mark);
+    for (const LogMark& mark : marks) {
+        char digits[16];
+        char* const end = std::to_chars(digits, digits + sizeof digits, mark.content, 16).ptr;
+        text += (text.empty() ? "" : " ") + std::to_string(mark.offset.value) + ":" +
+                std::to_string(unix_ms(mark.time)) + ":" + std::string(digits, end);
+    }
     return text;
 }
 
@@ -126,7 +130,7 @@ RecordFields encode_record(const ProgressRecord& record) {
     RecordFields fields = {{std::string(kEpoch), std::to_string(record.epoch.value)},
                            {std::string(kNode), record.node},
                            {std::string(kGeneration), std::to_string(record.log.generation.value)},
-                           {std::string(kBegins), std::to_string(record.log.begins.value)},
+                           {std::string(kBegins), encode_begins(record.log)},
                            {std::string(kMarks), encode_marks(record.log.marks)},
                            {std::string(kCalls), std::to_string(record.calls)},
                            {std::string(kPartitions), std::to_string(record.partitions)},
@@ -142,12 +146,12 @@ RecordFields encode_record(const ProgressRecord& record) {
 Result<ProgressRecord> decode_record(std::span<const std::string_view> names_and_values) {
     ProgressRecord record;
     std::map<std::string_view, std::string_view> positions, definitions;
-    std::string_view written;
+    std::string_view read;
     for (std::size_t i = 0; i + 1 < names_and_values.size(); i += 2) {
         const std::string_view name = names_and_values[i];
         const std::string_view value = names_and_values[i + 1];
-        if (name == record_field::kWritten) {
-            written = value;
+        if (name == record_field::kRead) {
+            read = value;
         } else if (name.starts_with("v:")) {
             positions[name.substr(2)] = value;
         } else if (name.starts_with("d:")) {
@@ -156,11 +160,9 @@ Result<ProgressRecord> decode_record(std::span<const std::string_view> names_and
             return corrupt(name, value);
         }
     }
-    if (!written.empty()) {
-        LogMark newest;
-        if (!parse_mark(written, newest)) return corrupt(record_field::kWritten, written);
-        add_mark(record.log.marks, newest);
-    }
+    std::vector<LogMark> marks;
+    if (!parse_marks(read, marks)) return corrupt(record_field::kRead, read);
+    for (const LogMark& mark : marks) add_mark(record.log.marks, mark);
     if (record.epoch.value == 0) return corrupt(record_field::kEpoch, "");
     for (const auto& [id, position] : positions) {
         auto progress = decode_view(position, definitions[id]);

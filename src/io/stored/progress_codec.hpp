@@ -18,9 +18,9 @@ namespace record_field {
 constexpr std::string_view kEpoch = "epoch";
 constexpr std::string_view kNode = "node";
 constexpr std::string_view kGeneration = "generation";
-constexpr std::string_view kBegins = "begins";
-constexpr std::string_view kMarks = "marks";      // "offset:time:content", one behind the other, blanks between
-constexpr std::string_view kWritten = "written";  // the mark of the newest message that may be stored
+constexpr std::string_view kBegins = "begins";  // "begins low"
+constexpr std::string_view kMarks = "marks";    // "offset:time:content", one behind the other, blanks between
+constexpr std::string_view kRead = "read";      // the first and the last message that may be stored, likewise
 constexpr std::string_view kCalls = "calls";
 constexpr std::string_view kPartitions = "partitions";
 constexpr std::string_view kCluster = "cluster";
@@ -31,7 +31,7 @@ std::string definition(std::string_view view_id);  // "fingerprint since"; hexad
 
 std::string encode_position(const ViewProgress& progress);
 std::string encode_definition(const ViewProgress& progress);
-std::string encode_mark(const LogMark& mark);
+std::string encode_begins(const LogIdentity& log);
 std::string encode_marks(std::span<const LogMark> marks);
 Result<ViewProgress> decode_view(std::string_view position, std::string_view definition);
 

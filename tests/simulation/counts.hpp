@@ -1,0 +1,37 @@
+// How often what was met, so that a run may insist that its schedules reach what they are for.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace freshet::simulation {
+
+enum class Met : std::size_t {
+    call,         // reached the store
+    late,         // of them, after the sender had given up
+    fenced,       // refused: a higher epoch
+    lost_writes,  // refused: the record fell back
+    stale,        // a head with a lower stamp than the stored one
+    sealed,       // a head with sealed tiles
+    expired,      // an entity
+    generation,   // a new one
+    value,        // compared at the end, not 0
+    incomplete,   // compared at the end
+};
+constexpr std::array<const char*, 10> kMetNames = {"calls",  "late",      "fenced",  "lost writes",
+                                                   "stale",  "sealed",    "expired", "generations",
+                                                   "values", "incomplete"};
+
+class Counts {
+public:
+    void met(Met what) { ++counts_[static_cast<std::size_t>(what)]; }
+    void add(const Counts& other) {
+        for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
+    }
+    std::uint64_t operator[](std::size_t i) const { return counts_[i]; }
+
+private:
+    std::array<std::uint64_t, kMetNames.size()> counts_{};
+};
+
+}  // namespace freshet::simulation
