@@ -8,6 +8,7 @@
 #include "io/metrics.hpp"
 #include "model/frontier.hpp"
 #include "model/inflight.hpp"
+#include "model/memory_budget.hpp"
 #include "model/watermark.hpp"
 
 namespace freshet {
@@ -32,6 +33,7 @@ public:
           supervisor_(std::move(supervisor)),
           intake_(source_->source, source_->views, aggregator_count()),
           frontier_(Offset{0}, aggregator_count()),
+          memory_(parts_->memory),
           post_(parts_->watchdog->post("consumer of " + partition_.text())) {}
 
     const char* name() const override { return "partition_consumer"; }
@@ -124,10 +126,10 @@ private:
         const auto me = caf::actor_cast<ConsumerActor>(this);
         const Generation generation = taken_.before ? taken_.before->generation : Generation{0};
         for (std::size_t i = 0; i < aggregator_count(); ++i) {
-            aggregators_.push_back(spawn_aggregator(
-                system(),
-                {partition_, epoch_, generation, i, from, source_, parts_->limits.max_inflight_events / 2}, me,
-                writer_, *parts_->metrics, *parts_->watchdog));
+            aggregators_.push_back(spawn_aggregator(system(),
+                                                    {partition_, epoch_, generation, i, from, source_,
+                                                     parts_->limits.max_inflight_events / 2, parts_->memory},
+                                                    me, writer_, *parts_->metrics, *parts_->watchdog));
             link_to(aggregators_.back());
         }
     }
@@ -148,7 +150,9 @@ private:
 
     // --- draining ---
 
+    // Short of memory, a partition reads on only when it has nothing under way, whose end would free some.
     bool has_credit() const {
+        if (memory_.budget().exhausted() && unstored_.sum() > 0) return false;
         return unstored_.sum() < static_cast<std::size_t>(parts_->limits.max_inflight_events) &&
                held_.sum() < static_cast<std::size_t>(parts_->limits.max_inflight_bytes);
     }
@@ -201,7 +205,8 @@ private:
         parts_->metrics->events_read(partition_.topic, batch->records, batch->bytes);
         frontier_.shipped(next, intake_.clock());
         unstored_.shipped(next, batch->records);
-        held_.shipped(next, batch->bytes + batch->values.size() * sizeof(Value));
+        held_.shipped(next, batch->memory_bytes());
+        memory_.set(held_.sum());
         hand_out(std::move(batch), more);
     }
 
@@ -238,6 +243,7 @@ private:
         frontier_.flushed(progress.aggregator, progress.safe);
         counted_[progress.aggregator] = progress.counted;
         held_.done(*std::min_element(counted_.begin(), counted_.end()));
+        memory_.set(held_.sum());
         count_metrics(progress);
         go_on();
     }
@@ -382,7 +388,8 @@ private:
     bool backlog_ = false;  // the last batch handed out promised another
 
     Frontier frontier_;
-    Offset last_next_{};           // one past the last record shipped
+    Offset last_next_{};  // one past the last record shipped
+    MemoryBudget::Share memory_;
     Inflight unstored_;            // events
     Inflight held_;                // bytes of batches
     std::vector<Offset> counted_;  // of each aggregator

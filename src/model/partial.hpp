@@ -26,11 +26,6 @@ constexpr TileNumber kNoTile = std::numeric_limits<TileNumber>::min();
 constexpr TileNumber chunk_of(TileNumber tile) { return tile >> 6; }
 static_assert(kChunkTiles == 1 << 6);
 
-struct Tile {
-    TileNumber number;
-    std::vector<AccumulatorState> states;  // in the order of Resolution::accumulators
-};
-
 // The merge of a window's sealed tiles from `from` to the resolution's `sealed_to`, both included.
 struct Merged {
     TileNumber from = kNoTile;
