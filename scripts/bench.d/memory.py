@@ -9,7 +9,7 @@ import ingest
 from resp import RespClient
 
 ENTITIES = 10_000_000
-AGAIN = 2_000_000      # further events, of entities drawn uniformly: nearly all must be loaded
+AGAIN = 1_000_000      # further events, of entities drawn uniformly: nearly all must be loaded
 SAMPLE = 10_000        # entities whose values are compared
 LIMIT_MIB = 1024
 MOST_SECONDS = 1200    # of one phase
@@ -61,8 +61,8 @@ def run(bench):
                           free[phase][key])
         bench.row("entities evicted", "", limited["evicted"], peer, free["evicted"])
         bench.row("entities loaded", "", limited["loaded"], peer, free["loaded"])
-        if limited["resident"] > 1.2 * limit * 2**20:
-            verdict = f"{limited['resident'] / 2**20:.0f} MiB resident with a limit of {limit} MiB"
+        if limited["resident"] > 1.2 * limit * 2**20 and not bench.quick:
+            verdict += f"; {limited['resident'] / 2**20:.0f} MiB resident with a limit of {limit} MiB"
     return bench.finish(verdict)
 
 

@@ -167,7 +167,9 @@ private:
         auto batch = intake_.new_batch();
         batch->epoch = epoch_;
         std::vector<Rejection> rejected;
-        const auto max = static_cast<std::size_t>(parts_->limits.batch_events);
+        // So that a batch of huge events is a small part of what may be under way.
+        const DrainLimit max(static_cast<std::size_t>(parts_->limits.batch_events),
+                             static_cast<std::size_t>(parts_->limits.max_inflight_bytes) / 4);
         const Drained drained = parts_->log->drain(partition_, max, [&](const LogRecord& record) {
             const std::size_t before = rejected.size();
             intake_.add(record, *batch, rejected);

@@ -12,9 +12,9 @@ namespace freshet {
 
 class MemoryBudget {
 public:
-    // Of the node's limit three quarters are handed out; the rest is for Kafka's queues, the program and the
+    // Of the node's limit five eighths are handed out; the rest is for Kafka's queues, the program and the
     // allocator. 0: no limit.
-    explicit MemoryBudget(std::size_t limit = 0) : most_(limit / 4 * 3) {}
+    explicit MemoryBudget(std::size_t limit = 0) : most_(limit / 8 * 5) {}
 
     std::size_t used() const { return used_.load(std::memory_order_relaxed); }
     // Nothing more should be taken.

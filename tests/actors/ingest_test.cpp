@@ -101,6 +101,26 @@ TEST_CASE("a store that is stuck holds the reading up before memory runs out") {
     CHECK(node.recorded() == 20'000);
 }
 
+TEST_CASE("huge events are read a few at a time") {
+    IngestConfig limits;
+    limits.max_inflight_bytes = 256 << 10;
+    IngestFixture node(limits);
+    node.server->set_down(true);
+    const std::string huge(50'000, 'x');
+    for (int i = 0; i < 200; ++i) node.order(huge + std::to_string(i), 1, kT);
+    node.assign();
+    node.server->set_down(false);
+    node.advance(100ms);
+    node.server->set_down(true);
+    for (int i = 200; i < 400; ++i) node.order(huge + std::to_string(i), 1, kT);
+    node.advance(5s);
+    // What 200 events hold would be 20 MB: the events, and the entities that wait for them.
+    CHECK(node.metric("freshet_events_read_total") < 220);
+    node.server->set_down(false);
+    node.advance(5s);
+    CHECK(node.recorded() == 400);
+}
+
 TEST_CASE("a store that is down is waited for, and nothing is lost or doubled") {
     IngestFixture node;
     node.assign();

@@ -221,18 +221,18 @@ TEST_CASE(
 }
 
 TEST_CASE("who holds memory gives back its part of what is too much") {
-    auto budget = std::make_shared<MemoryBudget>(16'000);  // 12,000 are handed out, 11,250 kept free of claims
+    auto budget = std::make_shared<MemoryBudget>(16'000);  // 10,000 are handed out, 9,375 without a claim
     MemoryBudget::Share one(budget);
     {
         MemoryBudget::Share other(budget);
-        one.set(9'000);
+        one.set(8'000);
         CHECK(budget->to_free(one.bytes()) == 0);
-        other.set(3'000);
+        other.set(2'000);
         CHECK(budget->exhausted());
-        CHECK(budget->to_free(one.bytes()) == 1 + 750 * 9 / 12);
-        CHECK(budget->to_free(other.bytes()) == 1 + 750 * 3 / 12);
+        CHECK(budget->to_free(one.bytes()) == 1 + 625 * 8 / 10);
+        CHECK(budget->to_free(other.bytes()) == 1 + 625 * 2 / 10);
     }
-    CHECK(budget->used() == 9'000);
+    CHECK(budget->used() == 8'000);
     CHECK_FALSE(budget->exhausted());
     CHECK_FALSE(MemoryBudget().exhausted());
     CHECK(MemoryBudget().to_free(1) == 0);

@@ -37,11 +37,12 @@ public:
         return {};
     }
 
-    Drained drain(const Partition& partition, std::size_t max,
+    Drained drain(const Partition& partition, DrainLimit max,
                   const std::function<void(const LogRecord&)>& sink) override {
         Log& log = logs_[partition];
         Drained drained;
-        while (drained.records < max && log.position.value < static_cast<std::int64_t>(log.records.size())) {
+        while (log.position.value < static_cast<std::int64_t>(log.records.size())) {
+            if (drained.more = max.reached(drained.records, drained.bytes); drained.more) break;
             const Stored& stored = log.records[static_cast<std::size_t>(log.position.value)];
             LogRecord record{log.position, stored.timestamp, stored.key, std::nullopt};
             if (stored.value) record.value = *stored.value;
@@ -51,7 +52,6 @@ public:
             log.position = log.position.next();
             drained.next = log.position;
         }
-        drained.more = drained.records == max;
         return drained;
     }
 
