@@ -159,6 +159,10 @@ void add_version(CLI::App& app, Action& action) {
 
 }  // namespace
 
+// jemalloc reads this when the program starts: memory that is free goes back to the system within a second, not
+// ten.
+extern "C" const char* const malloc_conf = "dirty_decay_ms:1000,muzzy_decay_ms:0";
+
 int main(int argc, char** argv) {
     CLI::App app{
         "Freshet: a streaming feature store. Events from Kafka, windows in Redis, look-ups over Redis's "

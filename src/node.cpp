@@ -21,6 +21,7 @@
 #include "io/redis/private_redis.hpp"
 #include "io/redis/redis_connection.hpp"
 #include "io/redis/redis_partial_store.hpp"
+#include "model/memory_budget.hpp"
 
 namespace freshet {
 
@@ -227,6 +228,7 @@ Result<void> Node::Parts::start_ingest() {
     parts->group = config.kafka.group;
     parts->kafka_cluster = *cluster;
     parts->limits = config.ingest;
+    parts->memory = std::make_shared<MemoryBudget>(static_cast<std::size_t>(config.ingest.memory_limit));
     parts->metrics = &metrics;
     parts->watchdog = &watchdog;
 

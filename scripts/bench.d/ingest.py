@@ -20,7 +20,7 @@ CASES = (("uniform", 0), ("zipf 1.0", 1.0))
 
 def run(bench):
     with bench:
-        kafka = _start_kafka(bench)
+        kafka = start_kafka(bench, [_topic(name) for name, _ in CASES])
         verdicts = [_one_case(bench, kafka, *case) for case in CASES]
     return bench.finish(next((v for v in verdicts if v != "equal"), "equal"))
 
@@ -28,15 +28,15 @@ def run(bench):
 class Stream:
     """A node that ingests one topic into a Redis of its own."""
 
-    def __init__(self, bench, name, kafka="embedded", roles="ingest, serve", topic="payments"):
+    def __init__(self, bench, name, kafka="embedded", roles="ingest, serve", topic="payments", config=payments.config):
         self.bench = bench
         self.redis, self.redis_address = bench.redis(f"redis_{name}")
-        self.config = bench.write(f"{name}.yaml", payments.config(self.redis_address, roles, kafka, topic))
+        self.config = bench.write(f"{name}.yaml", config(self.redis_address, roles, kafka, topic))
         self.node, self.ready = bench.node(self.config, f"node_{name}")
 
-    def await_recorded(self, events):
-        """Until the progress records stand at the end of the topic."""
-        deadline = time.monotonic() + MOST_SECONDS
+    def await_recorded(self, events, most_seconds=MOST_SECONDS):
+        """Until the progress records stand at so many events."""
+        deadline = time.monotonic() + most_seconds
         host, port = self.redis_address.rsplit(":", 1)
         keys, found = [], 0
         with RespClient(host, int(port)) as client:
@@ -63,9 +63,10 @@ def metric(address, name):
     return sum(float(n) for n in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)", text, re.M))
 
 
-def produce(bench, brokers, events, records, topic="payments", zipf=0):
-    return bench.json_of(_producing(bench, brokers, events, topic) +
-                         ["--zipf", str(zipf), "--spread-ms", str(SPREAD_MS), "--record-to", str(records)], 600)
+def produce(bench, brokers, events, records, topic="payments", zipf=0, entities=ENTITIES, recorded=200):
+    return bench.json_of(_producing(bench, brokers, events, topic, entities) +
+                         ["--zipf", str(zipf), "--spread-ms", str(SPREAD_MS), "--record-to", str(records),
+                          "--record-entities", str(recorded)], 900)
 
 
 def feed(bench, brokers, rate, seconds, topic="payments"):
@@ -73,18 +74,18 @@ def feed(bench, brokers, rate, seconds, topic="payments"):
     return bench.start(_producing(bench, brokers, rate * seconds, topic) + ["--rate", str(rate)], "feed")
 
 
-def _producing(bench, brokers, events, topic):
+def _producing(bench, brokers, events, topic, entities=ENTITIES):
     return [bench.program("produce"), "--brokers", brokers, "--topic", topic, "--partitions", str(PARTITIONS),
-            "--entities", str(ENTITIES), "--events", str(events), "--compression", "zstd"]
+            "--entities", str(entities), "--events", str(events), "--compression", "zstd"]
 
 
-def _start_kafka(bench):
+def start_kafka(bench, topics):
     script = [str(setting.ROOT / "scripts" / "kafka")]
     where = ["--dir", str(bench.folder / "kafka")]
     bench.at_end(lambda: subprocess.run(script + ["stop", "--clean"] + where, capture_output=True, timeout=120))
     address = bench.output(script + ["start"] + where, 300).split()[-1]
-    for name, _ in CASES:
-        for topic in (_topic(name), _topic(name) + ".dlq"):
+    for name in topics:
+        for topic in (name, name + ".dlq"):
             bench.output(script + ["topic", "create", topic, "--partitions", str(PARTITIONS)] + where, 120)
     return address
 

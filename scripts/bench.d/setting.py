@@ -93,6 +93,13 @@ class Process:
     def cpu(self):
         return cpu_seconds(self.pid)
 
+    def resident_bytes(self):
+        try:
+            pages = int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        except (OSError, IndexError):  # it has ended
+            return 0
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
     def stop(self):
         if self.child.poll() is None:
             self.child.terminate()

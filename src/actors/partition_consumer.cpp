@@ -32,7 +32,7 @@ public:
           watch_(std::move(watch)),
           supervisor_(std::move(supervisor)),
           life_({partition_, parts_->node, parts_->kafka_cluster, parts_->group, facts.partitions},
-                limits_of(parts_->limits)),
+                limits_of(parts_->limits), parts_->memory),
           intake_(source_->source, source_->views, aggregator_count()),
           post_(parts_->watchdog->post("consumer of " + partition_.text())) {}
 
@@ -121,10 +121,11 @@ private:
     void spawn_aggregators(Offset from) {
         const auto me = caf::actor_cast<ConsumerActor>(this);
         for (std::size_t i = 0; i < aggregator_count(); ++i) {
-            aggregators_.push_back(spawn_aggregator(system(),
-                                                    {partition_, life_.epoch(), life_.generation(), i, from,
-                                                     source_, parts_->limits.max_inflight_events / 2},
-                                                    me, writer_, *parts_->metrics, *parts_->watchdog));
+            aggregators_.push_back(
+                spawn_aggregator(system(),
+                                 {partition_, life_.epoch(), life_.generation(), i, from, source_,
+                                  parts_->limits.max_inflight_events / 2, parts_->memory},
+                                 me, writer_, *parts_->metrics, *parts_->watchdog));
             link_to(aggregators_.back());
         }
     }
@@ -136,7 +137,9 @@ private:
         const auto busy = post_->busy();
         auto batch = intake_.new_batch();
         std::vector<Rejection> rejected;
-        const auto max = static_cast<std::size_t>(parts_->limits.batch_events);
+        // So that a batch of huge events is a small part of what may be under way.
+        const DrainLimit max(static_cast<std::size_t>(parts_->limits.batch_events),
+                             static_cast<std::size_t>(parts_->limits.max_inflight_bytes) / 4);
         const Drained drained = parts_->log->drain(partition_, max, [&](const LogRecord& record) {
             const std::size_t before = rejected.size();
             intake_.add(record, *batch, rejected);

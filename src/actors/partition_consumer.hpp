@@ -10,6 +10,7 @@
 
 namespace freshet {
 
+class MemoryBudget;
 class Metrics;
 class Watchdog;
 
@@ -21,6 +22,7 @@ struct IngestParts {
     std::string group;
     std::string kafka_cluster;
     IngestConfig limits;
+    std::shared_ptr<MemoryBudget> memory;
     Metrics* metrics;
     Watchdog* watchdog;
 };

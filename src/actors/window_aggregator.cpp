@@ -19,6 +19,7 @@ public:
           metrics_(metrics),
           table_(spec_.source->views, spec_.partition.id, spec_.generation, spec_.start),
           builder_(spec_.source->source, spec_.source->views, spec_.partition.id, spec_.generation),
+          memory_(spec_.memory),
           reported_{spec_.epoch, spec_.index, spec_.start, spec_.start, {}, 0},
           post_(watchdog.post("aggregator of " + spec_.partition.text())) {}
 
@@ -69,6 +70,7 @@ private:
         if (!result) return fail(result.error());
         metrics_.flushed(flush_entities_, flush_bytes_, std::chrono::steady_clock::now() - flush_began_);
         table_.flushed();
+        flush_bytes_ = 0;
         go_on();
     }
 
@@ -76,7 +78,17 @@ private:
         if (loading_.empty()) load();
         const auto now = std::chrono::steady_clock::now();
         if (table_.flush_due(spec_.hold_events, now)) flush(now);
+        keep_to_memory();
         report();
+    }
+
+    void keep_to_memory() {
+        memory_.set(table_.memory_bytes() + flush_bytes_);
+        if (const std::size_t bytes = memory_.budget().to_free(memory_.bytes()); bytes > 0) {
+            metrics_.evicted(table_.evict(bytes));
+            memory_.set(table_.memory_bytes() + flush_bytes_);
+        }
+        metrics_.memory_used(memory_.budget().used());
     }
 
     void load() {
@@ -119,11 +131,12 @@ private:
     EntityTable table_;
     FlushBuilder builder_;
     std::vector<EntityKey> loading_;
+    MemoryBudget::Share memory_;
     AggregatorProgress reported_;
     std::optional<MarkedSpan> read_;  // in this life
     std::chrono::steady_clock::time_point flush_began_;
     std::size_t flush_entities_ = 0;
-    std::size_t flush_bytes_ = 0;
+    std::size_t flush_bytes_ = 0;  // of the one that is away
     std::shared_ptr<Watchdog::Post> post_;
 };
 

@@ -2,6 +2,7 @@
 
 #include "actors/messages.hpp"
 #include "io/events/event_intake.hpp"
+#include "model/memory_budget.hpp"
 
 namespace freshet {
 
@@ -17,6 +18,7 @@ struct AggregatorSpec {
     Offset start;
     std::shared_ptr<const SourcePlan> source;
     std::int64_t hold_events;  // that a flush may wait for in a backlog
+    std::shared_ptr<MemoryBudget> memory;
 };
 
 // Counts the events of its entities and keeps one flush in flight: while it is away changed entities gather,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,6 +24,18 @@ struct LogRecord {
     std::optional<std::string_view> value;  // none: a tombstone
 };
 
+// What a drain ends with, whichever it reaches first.
+struct DrainLimit {
+    DrainLimit(std::size_t most_records, std::size_t enough_bytes = std::numeric_limits<std::size_t>::max())
+        : records(most_records), bytes(enough_bytes) {}
+    bool reached(std::size_t have_records, std::size_t have_bytes) const {
+        return have_records >= records || have_bytes >= bytes;
+    }
+
+    std::size_t records;
+    std::size_t bytes;  // the record that reaches it is the last
+};
+
 struct Drained {
     std::size_t records = 0;
     std::size_t bytes = 0;
@@ -31,7 +44,7 @@ struct Drained {
     // A partition-level error that ends consumption until start() is called again, e.g. the offset is out of
     // range. Ask range() before believing it: it may belong to a position given up a moment ago.
     std::optional<Error> failed;
-    // It stopped at `max`: there may be further records, and no wake will tell.
+    // It stopped at its limit: there may be further records, and no wake will tell.
     bool more = false;
 };
 
@@ -65,7 +78,7 @@ public:
     virtual Result<void> start(const Partition& partition, Offset from, std::function<void()> wake) = 0;
     // Hands out up to `max` records that are there already, in offset order, without waiting. Each offset at
     // most once since start(). The sink must call nothing of the log.
-    virtual Drained drain(const Partition& partition, std::size_t max,
+    virtual Drained drain(const Partition& partition, DrainLimit max,
                           const std::function<void(const LogRecord&)>& sink) = 0;
     // Nothing is handed out, fetched or woken until the next start().
     virtual void stop(const Partition& partition) = 0;

@@ -62,8 +62,14 @@ struct Metrics::Impl {
     prometheus::Histogram& flush_seconds =
         histogram(*registry, "freshet_flush_seconds", "from handing a flush to the writer to its ack")
             .Add({}, kSeconds);
-    prometheus::Counter& loads =
-        counter(*registry, "freshet_loaded_entities_total", "partials fetched on first touch").Add({});
+    prometheus::Counter& loads = counter(*registry, "freshet_loaded_entities_total",
+                                         "partials fetched because they were touched and not in memory")
+                                     .Add({});
+    prometheus::Counter& evictions = counter(*registry, "freshet_evicted_entities_total",
+                                             "resting partials forgotten to stay in memory_limit")
+                                         .Add({});
+    prometheus::Gauge& memory =
+        gauge(*registry, "freshet_memory_bytes", "held by entities, events under way and flushes").Add({});
     prometheus::Counter& redis_errors =
         counter(*registry, "freshet_redis_errors_total", "failed calls to Redis on the write path").Add({});
     // Resolved once, since look-ups are counted one by one.
@@ -132,6 +138,8 @@ void Metrics::flushed(std::uint64_t entities, std::uint64_t bytes, std::chrono::
     impl_->flush_seconds.Observe(seconds(took));
 }
 void Metrics::loaded(std::uint64_t entities) { impl_->loads.Increment(static_cast<double>(entities)); }
+void Metrics::evicted(std::uint64_t entities) { impl_->evictions.Increment(static_cast<double>(entities)); }
+void Metrics::memory_used(std::size_t bytes) { impl_->memory.Set(static_cast<double>(bytes)); }
 void Metrics::redis_error() { impl_->redis_errors.Increment(); }
 void Metrics::partition_restarted(const Partition& partition) {
     impl_->restarts.Add(labels_of(partition)).Increment();

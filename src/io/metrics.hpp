@@ -32,6 +32,8 @@ public:
     void forget_partition(const Partition& partition);
     void flushed(std::uint64_t entities, std::uint64_t bytes, std::chrono::nanoseconds took);
     void loaded(std::uint64_t entities);
+    void evicted(std::uint64_t entities);
+    void memory_used(std::size_t bytes);
     void redis_error();
     void partition_restarted(const Partition& partition);
     void looked_up(std::string_view command, std::uint64_t entities, std::chrono::nanoseconds took);

@@ -9,6 +9,9 @@ namespace {
 // Touches looked up together, so that their cache misses overlap.
 constexpr std::size_t kTogether = 32;
 
+// Cells that one eviction looks at, so that it ends soon.
+constexpr std::size_t kSweepCells = std::size_t{1} << 16;
+
 }  // namespace
 
 EntityTable::EntityTable(Plans plans, PartitionId partition, Generation generation, Offset start)
@@ -39,6 +42,7 @@ void EntityTable::apply_some(const std::shared_ptr<const EventBatch>& batch, std
         if (found[i]->windows) found[i]->windows->prefetch_tiles();
     for (std::size_t i = 0; i < touches.size(); ++i) {
         if (found[i]->windows) {
+            found[i]->touched = true;
             count(*found[i], *batch, touches[i].event);
         } else {
             wait(*found[i], batch, touches[i].event);
@@ -52,6 +56,7 @@ EntityTable::Entity& EntityTable::find_or_insert(std::uint64_t hash, const Touch
     entity->hash = hash;
     entity->view = touch.view;
     entity->name = touch.entity;
+    account(*entity);
     return *entities_.insert(std::move(entity));
 }
 
@@ -68,7 +73,15 @@ void EntityTable::count(Entity& entity, const EventBatch& batch, std::uint32_t i
             ++counts_.counted;
             break;
     }
+    account(entity);
     if (!entity.dirty) mark_dirty(entity, batch, event.offset);
+}
+
+void EntityTable::account(Entity& entity) {
+    std::size_t bytes = sizeof(Entity) + (entity.name.capacity() > 15 ? entity.name.capacity() + 1 : 0);
+    if (entity.windows) bytes += entity.windows->memory_bytes() - sizeof(EntityWindows);
+    entity_bytes_ += bytes - entity.bytes;
+    entity.bytes = static_cast<std::uint32_t>(bytes);
 }
 
 void EntityTable::mark_dirty(Entity& entity, const EventBatch& batch, Offset offset) {
@@ -82,20 +95,18 @@ void EntityTable::mark_dirty(Entity& entity, const EventBatch& batch, Offset off
 }
 
 void EntityTable::wait(Entity& entity, std::shared_ptr<const EventBatch> batch, std::uint32_t event) {
-    if (entity.waiting.empty()) to_load_.add(entity, batch->events[event].offset);
+    if (entity.waiting.empty()) to_load_.push_back(&entity);
     entity.waiting.push_back({std::move(batch), event});
     ++waiting_;
 }
 
 std::vector<EntityKey> EntityTable::take_loads() {
     std::vector<EntityKey> keys;
-    keys.reserve(to_load_.entities.size());
-    for (const Entity* entity : to_load_.entities) keys.push_back({entity->view, entity->name});
-    if (!keys.empty()) {
-        loading_.push_back(to_load_.low);
-        loading_entities_ += keys.size();
-    }
-    to_load_.clear();
+    if (to_load_.empty()) return keys;
+    loading_.push_back(to_load_.front()->first_waiting());
+    for (; !to_load_.empty() && keys.size() < kLoadEntities; to_load_.pop_front())
+        keys.push_back({to_load_.front()->view, to_load_.front()->name});
+    loading_entities_ += keys.size();
     return keys;
 }
 
@@ -109,6 +120,7 @@ void EntityTable::loaded(const EntityKey& key, std::optional<Head> unfolded) {
     }
     const auto waiting = std::exchange(entity.waiting, {});
     waiting_ -= waiting.size();
+    account(entity);
     for (const WaitingEvent& w : waiting) count(entity, *w.batch, w.event);
     if (--loading_entities_ == 0) loading_.clear();
 }
@@ -131,12 +143,39 @@ std::size_t EntityTable::take_flush(const Store& store) {
         if (i + 8 < entities.size()) entities[i + 8]->windows->prefetch();
         if (i + 4 < entities.size()) entities[i + 4]->windows->prefetch_all();
         entities[i]->dirty = false;
+        entities[i]->flushing = true;
         store(entities[i]->view, entities[i]->name, *entities[i]->windows);
+        account(*entities[i]);
     }
     return entities.size();
 }
 
-void EntityTable::flushed() { flushing_.clear(); }
+void EntityTable::flushed() {
+    for (Entity* const entity : flushing_.entities) entity->flushing = false;
+    flushing_.clear();
+}
+
+std::size_t EntityTable::evict(std::size_t bytes) {
+    const std::size_t before = entity_bytes_;
+    std::size_t evicted = 0;
+    for (std::size_t seen = 0; seen < kSweepCells && before - entity_bytes_ < bytes; ++seen) {
+        if (hand_ >= entities_.cells()) hand_ = 0;
+        Entity* const entity = entities_.at(hand_);
+        const bool idle = entity && entity->windows && !entity->dirty && !entity->flushing;
+        if (!idle || std::exchange(entity->touched, false)) {
+            ++hand_;
+            continue;
+        }
+        entity_bytes_ -= entity->bytes;
+        ++evicted;
+        entities_.erase(*entity);  // and the hand stays: another may have moved here
+    }
+    return evicted;
+}
+
+std::size_t EntityTable::memory_bytes() const {
+    return entity_bytes_ + entities_.memory_bytes() + waiting_ * sizeof(WaitingEvent);
+}
 
 Offset EntityTable::safe() const {
     Offset low = std::min(counted(), flushing_.low);
@@ -145,7 +184,7 @@ Offset EntityTable::safe() const {
 }
 
 Offset EntityTable::counted() const {
-    Offset low = std::min(applied_, to_load_.low);
+    Offset low = to_load_.empty() ? applied_ : std::min(applied_, to_load_.front()->first_waiting());
     for (const Offset loading : loading_) low = std::min(low, loading);
     return low;
 }

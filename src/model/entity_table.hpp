@@ -36,8 +36,9 @@ public:
     // order.
     void apply(std::shared_ptr<const EventBatch> batch, std::span<const Touch> touches);
 
-    // The entities that wait for their stored state and were not asked for yet. Each is to be answered by
-    // loaded().
+    // Entities that wait for their stored state and were not asked for yet, those that waited longest, at most
+    // kLoadEntities. Each is to be answered by loaded().
+    static constexpr std::size_t kLoadEntities = 4096;
     std::vector<EntityKey> take_loads();
     // `unfolded` is what is stored of the entity's origin; none when nothing is. The waiting events are
     // counted.
@@ -55,6 +56,13 @@ public:
     static constexpr std::size_t kFlushEntities = 2048;
     std::size_t take_flush(const Store& store);
     void flushed();
+
+    // Forgets entities that nobody touched for long, until `bytes` are free or enough have been looked at:
+    // those whose changes are all stored, and that were not touched again since the last time round. Touched
+    // once more, they are loaded. Gives how many.
+    std::size_t evict(std::size_t bytes);
+    // Of the entities, the index and the waiting events; batches that these point into not included.
+    std::size_t memory_bytes() const;
 
     bool flush_in_flight() const { return flushing_.low != kNone; }
     std::size_t dirty() const { return dirty_entities_; }
@@ -84,10 +92,15 @@ private:
     struct Entity {
         std::uint64_t hash;
         std::uint32_t view;
+        std::uint32_t bytes = 0;  // as accounted
         bool dirty = false;
+        bool flushing = false;
+        bool touched = false;  // again, since the hand came by
         std::string name;
         std::optional<EntityWindows> windows;  // none: waiting to be loaded
         std::vector<WaitingEvent> waiting;
+
+        Offset first_waiting() const { return waiting.front().batch->events[waiting.front().event].offset; }
     };
     static constexpr Offset kNone{std::numeric_limits<std::int64_t>::max()};
     // Entities with the lowest offset that any of them holds back.
@@ -108,6 +121,7 @@ private:
     void apply_some(const std::shared_ptr<const EventBatch>& batch, std::span<const Touch> touches);
     Entity& find_or_insert(std::uint64_t hash, const Touch& touch);
     void count(Entity& entity, const EventBatch& batch, std::uint32_t event);
+    void account(Entity& entity);
     void mark_dirty(Entity& entity, const EventBatch& batch, Offset offset);
     void wait(Entity& entity, std::shared_ptr<const EventBatch> batch, std::uint32_t event);
 
@@ -120,13 +134,15 @@ private:
     std::optional<Timestamp> recorded_clock_;
     bool more_ = false;  // as the last batch said
     std::size_t waiting_ = 0;
-    Group to_load_;
+    std::deque<Entity*> to_load_;  // in the order of the first event that waits
     std::vector<Offset> loading_;  // the low offset of each load under way, oldest first
     std::size_t loading_entities_ = 0;
     std::deque<Group> dirty_;  // each is a flush; oldest first
     std::size_t dirty_entities_ = 0;
     Group flushing_;
     Counts counts_;
+    std::size_t entity_bytes_ = 0;
+    std::size_t hand_ = 0;  // the cell where evict() goes on
 };
 
 }  // namespace freshet

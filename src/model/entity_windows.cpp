@@ -18,23 +18,14 @@ std::uint64_t passing_filters(const ViewPlan& plan, const Event& event) {
     return passing;
 }
 
-void count_one(const AccumulatorDef& def, void* state, const Event& event, std::uint64_t passing,
-               PartitionId partition) {
+// Counts an event in one state of a row.
+void count_one(const Resolution& resolution, TileRows& rows, std::size_t at, std::size_t accumulator,
+               const Event& event, std::uint64_t passing, PartitionId partition) {
+    const AccumulatorDef& def = resolution.accumulators[accumulator];
     if (def.filter && !(passing >> *def.filter & 1)) return;
     static constexpr Value kAny{true};
     const Value& value = def.field ? event.fields[*def.field] : kAny;
-    if (!is_null(value)) add_packed(def.kind, state, value, event, partition);
-}
-
-// What stands of a stored resolution, in rows.
-void take_tiles(ResolutionHead& from, TileRows& to) {
-    for (Tile& tile : from.tiles) {
-        const Row row = to.insert(to.size(), tile.number);
-        for (std::size_t a = 0; a < tile.states.size(); ++a) {
-            const RowLayout::Column column = to.layout().columns()[a];
-            pack(column.kind, std::move(tile.states[a]), row.state(column));
-        }
-    }
+    if (!is_null(value)) rows.add(at, accumulator, value, event, partition);
 }
 
 }  // namespace
@@ -51,7 +42,7 @@ EntityWindows::EntityWindows(const ViewPlan& plan, Head unfolded)
     newest_ = unfolded.newest;
     for (std::size_t r = 0; r < resolutions_.size(); ++r) {
         Tiles& tiles = resolutions_[r];
-        take_tiles(unfolded.resolutions[r], tiles.all);
+        for (Tile& tile : unfolded.resolutions[r].tiles) tiles.all.append(std::move(tile));
         if (unfolded.resolutions[r].stored_to == kNoTile) continue;
         tiles.sealed = std::make_unique<Sealed>(plan.resolutions()[r].rows);
         tiles.sealed->to = unfolded.resolutions[r].stored_to;
@@ -82,31 +73,31 @@ void EntityWindows::mark_changed(Sealed& sealed, TileNumber number) {
     if (place == list.end() || *place != chunk) list.insert(place, chunk);
 }
 
-Row EntityWindows::tile_at(Tiles& tiles, TileNumber number) {
+std::size_t EntityWindows::tile_at(Tiles& tiles, TileNumber number) {
     TileRows& all = tiles.all;
-    if (!all.empty() && all.back().number() == number) return all[all.size() - 1];
+    if (!all.empty() && all.back().number() == number) return all.size() - 1;
     const std::size_t place = all.lower_bound(number);
-    if (place < all.size() && all[place].number() == number) return all[place];
+    if (place < all.size() && all[place].number() == number) return place;
     if (tiles.sealed) {
         for (Sealed::Merge& merge : tiles.sealed->merged)
             if (merge.tiles > 0 && merge.from <= number && number <= tiles.sealed->to) ++merge.tiles;
     }
-    return all.insert(place, number);
+    all.insert(place, number);
+    return place;
 }
 
 void EntityWindows::count(const Resolution& resolution, Tiles& tiles, TileNumber number, const Event& event,
                           std::uint64_t passing, PartitionId partition) {
-    const auto columns = resolution.rows.columns();
-    const Row tile = tile_at(tiles, number);
-    for (std::size_t a = 0; a < columns.size(); ++a)
-        count_one(resolution.accumulators[a], tile.state(columns[a]), event, passing, partition);
+    const std::size_t tile = tile_at(tiles, number);
+    for (std::size_t a = 0; a < resolution.accumulators.size(); ++a)
+        count_one(resolution, tiles.all, tile, a, event, passing, partition);
     if (number > tiles.sealed_to()) return;
     Sealed& sealed = *tiles.sealed;
     mark_changed(sealed, number);
     for (std::size_t w = 0; w < sealed.merged.size(); ++w) {
         if (sealed.merged[w].tiles == 0 || number < sealed.merged[w].from) continue;
         for (const std::size_t a : resolution.windows[w].accumulators)
-            count_one(resolution.accumulators[a], sealed.rows[w].state(columns[a]), event, passing, partition);
+            count_one(resolution, sealed.rows, w, a, event, passing, partition);
     }
 }
 
@@ -154,10 +145,8 @@ void EntityWindows::seal(const Resolution& resolution, Tiles& tiles) {
 
 void EntityWindows::merge_sealed(const Resolution& resolution, Tiles& tiles, std::size_t window,
                                  ConstRow tile) {
-    const auto columns = resolution.rows.columns();
-    const Row merged = tiles.sealed->rows[window];
     for (const std::size_t a : resolution.windows[window].accumulators)
-        merge_packed(columns[a].kind, merged.state(columns[a]), tile.state(columns[a]));
+        tiles.sealed->rows.merge(window, a, tile);
     ++tiles.sealed->merged[window].tiles;
 }
 

@@ -45,7 +45,7 @@ public:
 
     Stamp stamp() const { return stamp_; }
     Timestamp newest() const { return newest_; }
-    // Bytes held: the object itself and its heap. Linear in the tiles.
+    // Bytes held: the object itself and its heap. Known without a look at the tiles.
     std::size_t memory_bytes() const;
 
     // Hints, with other work between, for many entities at a time: first prefetch(), then prefetch_tiles()
@@ -83,7 +83,7 @@ private:
     };
 
     static void mark_changed(Sealed& sealed, TileNumber number);
-    static Row tile_at(Tiles& tiles, TileNumber number);
+    static std::size_t tile_at(Tiles& tiles, TileNumber number);
     static void count(const Resolution& resolution, Tiles& tiles, TileNumber number, const Event& event,
                       std::uint64_t passing, PartitionId partition);
     static void expire(const Resolution& resolution, Tiles& tiles, Timestamp clock);

@@ -38,6 +38,12 @@ struct EventBatch {
     std::vector<std::vector<Touch>> touches;  // one list an aggregator, in offset order
     std::vector<Value> values;
     StringArena strings;
+
+    std::size_t memory_bytes() const {
+        std::size_t bytes = events.capacity() * sizeof(Event) + values.capacity() * sizeof(Value);
+        for (const auto& list : touches) bytes += list.capacity() * sizeof(Touch);
+        return bytes + strings.memory_bytes();
+    }
 };
 
 }  // namespace freshet

@@ -54,6 +54,7 @@ AccumulatorState unpack(AccumulatorKind kind, const void* at) {
 }
 
 std::size_t packed_heap_bytes(AccumulatorKind kind, const void* at) {
+    if (!has_heap(kind)) return 0;
     return visit_packed(kind, const_cast<void*>(at), []<class T>(const T& state) -> std::size_t {
         if constexpr (std::is_same_v<T, DDSketch> || std::is_same_v<T, HyperLogLog>) {
             return state.memory_bytes() - sizeof state;

@@ -53,6 +53,12 @@ void merge_packed(AccumulatorKind kind, void* into, const void* from);
 void pack(AccumulatorKind kind, AccumulatorState&& state, void* at);
 AccumulatorState unpack(AccumulatorKind kind, const void* at);
 
+// Whether states of a kind may hold heap.
+constexpr bool has_heap(AccumulatorKind kind) {
+    return kind == AccumulatorKind::first || kind == AccumulatorKind::last ||
+           kind == AccumulatorKind::distinct || kind == AccumulatorKind::quantile;
+}
+
 // Heap bytes held by a state, beyond packed_size().
 std::size_t packed_heap_bytes(AccumulatorKind kind, const void* at);
 

@@ -26,11 +26,6 @@ constexpr TileNumber kNoTile = std::numeric_limits<TileNumber>::min();
 constexpr TileNumber chunk_of(TileNumber tile) { return tile >> 6; }
 static_assert(kChunkTiles == 1 << 6);
 
-struct Tile {
-    TileNumber number;
-    std::vector<AccumulatorState> states;  // in the order of Resolution::accumulators
-};
-
 // Both ends included.
 struct TileRange {
     TileNumber first;

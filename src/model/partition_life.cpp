@@ -8,8 +8,11 @@ namespace {
 constexpr std::chrono::seconds kCommitEvery{1};
 }
 
-PartitionLife::PartitionLife(PartitionClaim claim, Limits limits)
-    : claim_(std::move(claim)), limits_(limits), frontier_(Offset{0}, limits.aggregators) {}
+PartitionLife::PartitionLife(PartitionClaim claim, Limits limits, std::shared_ptr<MemoryBudget> memory)
+    : claim_(std::move(claim)),
+      limits_(limits),
+      frontier_(Offset{0}, limits.aggregators),
+      memory_(std::move(memory)) {}
 
 void PartitionLife::epoch_taken(const TakenEpoch& taken, SteadyTime asked, SteadyTime received) {
     taken_ = taken;
@@ -51,7 +54,9 @@ bool PartitionLife::wake_due() {
     return starved_ && recorded_once_ && has_credit() && std::exchange(starved_, false);
 }
 
+// Short of memory, a partition reads on only when it has nothing under way, whose end would free some.
 bool PartitionLife::has_credit() const {
+    if (memory_.budget().exhausted() && unstored_.sum() > 0) return false;
     return unstored_.sum() < limits_.inflight_events && held_.sum() < limits_.inflight_bytes;
 }
 
@@ -64,7 +69,8 @@ void PartitionLife::ship(EventBatch& batch) {
     shipped_to_ = batch.next;
     frontier_.shipped(batch.next, batch.clock);
     unstored_.shipped(batch.next, batch.records);
-    held_.shipped(batch.next, batch.bytes + batch.values.size() * sizeof(Value));
+    held_.shipped(batch.next, batch.memory_bytes());
+    memory_.set(held_.sum());
 }
 
 // What no view's record is behind; none while one has no clock.
@@ -77,6 +83,7 @@ void PartitionLife::stored(std::size_t aggregator, Offset safe, Offset counted) 
     frontier_.flushed(aggregator, safe);
     counted_[aggregator] = counted;
     held_.done(*std::min_element(counted_.begin(), counted_.end()));
+    memory_.set(held_.sum());
     unstored_.done(frontier_.safe().next);
 }
 

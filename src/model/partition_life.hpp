@@ -10,6 +10,7 @@
 #include "model/event_batch.hpp"
 #include "model/frontier.hpp"
 #include "model/inflight.hpp"
+#include "model/memory_budget.hpp"
 #include "model/progress.hpp"
 #include "model/record_rules.hpp"
 #include "model/watermark.hpp"
@@ -26,7 +27,9 @@ public:
         std::size_t inflight_bytes;   // shipped and not yet counted
     };
 
-    PartitionLife(PartitionClaim claim, Limits limits);
+    // `memory`: the node's, of which batches under way take their part.
+    PartitionLife(PartitionClaim claim, Limits limits,
+                  std::shared_ptr<MemoryBudget> memory = std::make_shared<MemoryBudget>());
 
     const PartitionClaim& claim() const { return claim_; }
     Epoch epoch() const { return taken_.epoch; }
@@ -97,10 +100,11 @@ private:
 
     Offset shipped_to_{};
     std::optional<std::pair<SteadyTime, Offset>> read_by_;  // at that time, all below had been read
-    Inflight unstored_;                                     // events
-    Inflight held_;                                         // bytes of batches
-    std::vector<Offset> counted_;                           // of each aggregator
-    bool starved_ = false;                                  // records may be waiting, but might not be drained
+    MemoryBudget::Share memory_;
+    Inflight unstored_;            // events
+    Inflight held_;                // bytes of batches
+    std::vector<Offset> counted_;  // of each aggregator
+    bool starved_ = false;         // records may be waiting, but might not be drained
 
     std::optional<ProgressUpdate> advancing_;
     bool recorded_once_ = false;

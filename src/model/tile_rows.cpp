@@ -33,13 +33,15 @@ TileRows::TileRows(TileRows&& other) noexcept
     : layout_(other.layout_),
       rows_(std::exchange(other.rows_, nullptr)),
       size_(std::exchange(other.size_, 0)),
-      capacity_(std::exchange(other.capacity_, 0)) {}
+      capacity_(std::exchange(other.capacity_, 0)),
+      held_(std::exchange(other.held_, 0)) {}
 
 TileRows& TileRows::operator=(TileRows&& other) noexcept {
     std::swap(layout_, other.layout_);
     std::swap(rows_, other.rows_);
     std::swap(size_, other.size_);
     std::swap(capacity_, other.capacity_);
+    std::swap(held_, other.held_);
     return *this;
 }
 
@@ -69,46 +71,68 @@ void TileRows::reserve_one() {
     const std::uint32_t capacity = capacity_ + capacity_ / 2 + 1;
     const std::size_t bytes = layout_->bytes();
     auto* const rows = static_cast<std::byte*>(::operator new(capacity* bytes));
-    for (std::size_t i = 0; i < size_; ++i) relocate_row(*layout_, (*this)[i], Row(rows + i * bytes));
+    for (std::size_t i = 0; i < size_; ++i) relocate_row(*layout_, row(i), Row(rows + i * bytes));
     ::operator delete(rows_);
     rows_ = rows;
     capacity_ = capacity;
 }
 
-Row TileRows::insert(std::size_t at, TileNumber number) {
+void TileRows::insert(std::size_t at, TileNumber number) {
     reserve_one();
-    for (std::size_t i = size_; i > at; --i) relocate_row(*layout_, (*this)[i - 1], (*this)[i]);
+    for (std::size_t i = size_; i > at; --i) relocate_row(*layout_, row(i - 1), row(i));
     ++size_;
-    Row row = (*this)[at];
-    row.set_number(number);
-    for (const RowLayout::Column column : layout_->columns()) construct_packed(column.kind, row.state(column));
-    return row;
+    row(at).set_number(number);
+    for (const RowLayout::Column column : layout_->columns())
+        construct_packed(column.kind, row(at).state(column));
+}
+
+void TileRows::append(Tile&& tile) {
+    const std::size_t at = size_;
+    insert(at, tile.number);
+    for (std::size_t i = 0; i < tile.states.size(); ++i) {
+        const RowLayout::Column column = layout_->columns()[i];
+        pack(column.kind, std::move(tile.states[i]), row(at).state(column));
+        held_ += packed_heap_bytes(column.kind, row(at).state(column));
+    }
+}
+
+void TileRows::add(std::size_t at, std::size_t column, const Value& value, const Event& event,
+                   PartitionId partition) {
+    const RowLayout::Column c = layout_->columns()[column];
+    void* const state = row(at).state(c);
+    if (!has_heap(c.kind)) return add_packed(c.kind, state, value, event, partition);
+    const std::size_t before = packed_heap_bytes(c.kind, state);
+    add_packed(c.kind, state, value, event, partition);
+    held_ += packed_heap_bytes(c.kind, state) - before;
+}
+
+void TileRows::merge(std::size_t at, std::size_t column, ConstRow from) {
+    const RowLayout::Column c = layout_->columns()[column];
+    void* const state = row(at).state(c);
+    const std::size_t before = packed_heap_bytes(c.kind, state);
+    merge_packed(c.kind, state, from.state(c));
+    held_ += packed_heap_bytes(c.kind, state) - before;
 }
 
 void TileRows::erase_first(std::size_t count) {
     destroy(0, count);
-    for (std::size_t i = count; i < size_; ++i) relocate_row(*layout_, (*this)[i], (*this)[i - count]);
+    for (std::size_t i = count; i < size_; ++i) relocate_row(*layout_, row(i), row(i - count));
     size_ -= static_cast<std::uint32_t>(count);
 }
 
 void TileRows::reset(std::size_t at) {
     destroy(at, at + 1);
     for (const RowLayout::Column column : layout_->columns())
-        construct_packed(column.kind, (*this)[at].state(column));
+        construct_packed(column.kind, row(at).state(column));
 }
 
 void TileRows::destroy(std::size_t first, std::size_t end) {
-    for (std::size_t i = first; i < end; ++i)
-        for (const RowLayout::Column column : layout_->columns())
-            destroy_packed(column.kind, (*this)[i].state(column));
-}
-
-std::size_t TileRows::memory_bytes() const {
-    std::size_t bytes = capacity_ * layout_->bytes();
-    for (std::size_t i = 0; i < size_; ++i)
-        for (const RowLayout::Column column : layout_->columns())
-            bytes += packed_heap_bytes(column.kind, (*this)[i].state(column));
-    return bytes;
+    for (std::size_t i = first; i < end; ++i) {
+        for (const RowLayout::Column column : layout_->columns()) {
+            held_ -= packed_heap_bytes(column.kind, row(i).state(column));
+            destroy_packed(column.kind, row(i).state(column));
+        }
+    }
 }
 
 void TileRows::prefetch_last() const {

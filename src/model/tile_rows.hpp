@@ -13,6 +13,11 @@
 
 namespace freshet {
 
+struct Tile {
+    TileNumber number;
+    std::vector<AccumulatorState> states;  // in the order of Resolution::accumulators
+};
+
 // What stands where in a row: the number of its tile, then one state an accumulator.
 class RowLayout {
 public:
@@ -54,7 +59,7 @@ private:
     std::byte* at_;
 };
 
-// Rows ascending by number. References to rows end with the next insert() or erase_first().
+// Rows ascending by number. References to rows end with the next insert(), append() or erase_first().
 class TileRows {
 public:
     // `layout` outlives the rows.
@@ -66,24 +71,29 @@ public:
     const RowLayout& layout() const { return *layout_; }
     std::size_t size() const { return size_; }
     bool empty() const { return size_ == 0; }
-    Row operator[](std::size_t i) { return Row(rows_ + i * layout_->bytes()); }
     ConstRow operator[](std::size_t i) const { return ConstRow(rows_ + i * layout_->bytes()); }
     ConstRow back() const { return (*this)[size_ - 1]; }
 
     // The first row whose number is not below `number`; size() if there is none.
     std::size_t lower_bound(TileNumber number) const;
     // An empty row before row `at`. Where it stands tells the caller's lower_bound().
-    Row insert(std::size_t at, TileNumber number);
+    void insert(std::size_t at, TileNumber number);
+    // The last one.
+    void append(Tile&& tile);
     void erase_first(std::size_t count);
+    // Counts an event in one state of a row; adds the state of another row to it.
+    void add(std::size_t at, std::size_t column, const Value& value, const Event& event, PartitionId partition);
+    void merge(std::size_t at, std::size_t column, ConstRow from);
     // Empties the states of a row.
     void reset(std::size_t at);
 
-    // Of the block and what its states hold.
-    std::size_t memory_bytes() const;
+    // Of the block and what its states hold; known at any time.
+    std::size_t memory_bytes() const { return capacity_ * layout_->bytes() + held_; }
     void prefetch_last() const;
     void prefetch_rows() const;  // the last thousand bytes of them
 
 private:
+    Row row(std::size_t i) { return Row(rows_ + i * layout_->bytes()); }
     void reserve_one();
     void destroy(std::size_t first, std::size_t end);
 
@@ -91,6 +101,7 @@ private:
     std::byte* rows_ = nullptr;
     std::uint32_t size_ = 0;
     std::uint32_t capacity_ = 0;
+    std::size_t held_ = 0;  // heap bytes of the states
 };
 
 }  // namespace freshet

@@ -5,6 +5,7 @@
 
 #include <caf/all.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
+#include <sstream>
 
 #include "actors/log_watch.hpp"
 #include "actors/supervisor.hpp"
@@ -13,6 +14,7 @@
 #include "io/config/config_file.hpp"
 #include "io/metrics.hpp"
 #include "io/stored/flush_builder.hpp"
+#include "model/memory_budget.hpp"
 #include "support/memory_event_log.hpp"
 #include "support/memory_partial_store.hpp"
 
@@ -58,6 +60,7 @@ public:
         parts->group = "freshet";
         parts->kafka_cluster = "memory";
         parts->limits = limits;
+        parts->memory = std::make_shared<MemoryBudget>(static_cast<std::size_t>(limits.memory_limit));
         parts->metrics = &metrics_;
         parts->watchdog = &watchdog_;
         writer_ = spawn_writer(system_, std::make_unique<MemoryPartialStore>(server), metrics_, Thread::shared);
@@ -161,6 +164,15 @@ public:
     std::shared_ptr<NodeStatus> status = std::make_shared<NodeStatus>();
     std::vector<Error> refused;
 
+    // The sum of a metric's series.
+    double metric(const std::string& name) const {
+        double sum = 0;
+        std::istringstream lines(metrics_.text());
+        for (std::string line; std::getline(lines, line);)
+            if (line.starts_with(name + " ") || line.starts_with(name + "{"))
+                sum += std::stod(line.substr(line.rfind(' ')));
+        return sum;
+    }
     // Fenced calls that the store took.
     std::uint64_t calls() { return server->snapshot().records.at(partition).calls; }
 

@@ -67,6 +67,60 @@ TEST_CASE("a backlog longer than the credit is stored in parts") {
     CHECK(node.calls() < 40);
 }
 
+TEST_CASE("a node short of memory forgets resting entities and loads them again, and counts the same") {
+    IngestConfig limits;
+    limits.memory_limit = 1'000'000;
+    IngestFixture node(limits);
+    node.assign();
+    constexpr int kStores = 4000;
+    for (int round = 0; round < 4; ++round) {
+        for (int i = 0; i < kStores; ++i) node.order("store-" + std::to_string(i), i, kT + round);
+        node.settle();
+    }
+    CHECK(node.recorded() == 4 * kStores);
+    CHECK(node.metric("freshet_evicted_entities_total") > kStores);
+    CHECK(node.metric("freshet_loaded_entities_total") > 2 * kStores);
+    CHECK(node.metric("freshet_memory_bytes") < 1'000'000);
+    for (int i = 0; i < kStores; i += 97)
+        CHECK(node.stored("store-" + std::to_string(i), kT + 4) == Values(4, 4 * i));
+}
+
+TEST_CASE("a store that is stuck holds the reading up before memory runs out") {
+    IngestConfig limits;
+    limits.batch_events = 100;
+    limits.memory_limit = 1'000'000;
+    IngestFixture node(limits);
+    node.assign();
+    node.server->set_down(true);
+    for (int i = 0; i < 20'000; ++i) node.order("store-" + std::to_string(i), 1, kT);
+    node.settle();
+    CHECK(node.metric("freshet_memory_bytes") < 1'000'000);
+    CHECK(node.metric("freshet_events_read_total") < 20'000);
+    node.server->set_down(false);
+    node.advance(5s);
+    CHECK(node.recorded() == 20'000);
+}
+
+TEST_CASE("huge events are read a few at a time") {
+    IngestConfig limits;
+    limits.max_inflight_bytes = 256 << 10;
+    IngestFixture node(limits);
+    node.server->set_down(true);
+    const std::string huge(50'000, 'x');
+    for (int i = 0; i < 200; ++i) node.order(huge + std::to_string(i), 1, kT);
+    node.assign();
+    node.server->set_down(false);
+    node.advance(100ms);
+    node.server->set_down(true);
+    for (int i = 200; i < 400; ++i) node.order(huge + std::to_string(i), 1, kT);
+    node.advance(5s);
+    // What 200 events hold would be 20 MB: the events, and the entities that wait for them.
+    CHECK(node.metric("freshet_events_read_total") < 220);
+    node.server->set_down(false);
+    node.advance(5s);
+    CHECK(node.recorded() == 400);
+}
+
 TEST_CASE("a store that is down is waited for, and nothing is lost or doubled") {
     IngestFixture node;
     node.assign();

@@ -169,6 +169,10 @@ store: {encoding: json}
     3:19: store.encoding: the value "json" is not supported yet; there are: protobuf
 ingest: {batch_events: 5, max_inflight_events: 4}
     3:48: ingest.max_inflight_events is below ingest.batch_events, so that no batch would be full; raise it to several times 5
+ingest: {memory_limit: 1GB}
+    3:24: ingest.memory_limit: "1GB" is not a size; write a number of bytes, or one with a unit such as 64KiB, 1MiB or 2GiB
+ingest: {memory_limit: 1MiB}
+    3:24: ingest.memory_limit is out of range; write a number of bytes from 67108864 to 1125899906842624
 roles: []
     3:8: roles has an empty list; write a list, such as [a, b]
 roles: [serve, serve]

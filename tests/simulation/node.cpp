@@ -284,7 +284,8 @@ void Consumer::flush(Aggregator& a, std::size_t index) {
     a.table->take_flush([&](std::uint32_t view, const std::string& name, EntityWindows& windows) {
         const ViewPlan& views = *plan().views[view];
         windows.flush(views, a.table->recorded_clock(), head, changed);
-        PartialWrite write{view, entity_index(name), std::make_shared<Head>(testing::copy_of(views, head)), {}, {}};
+        PartialWrite write{
+            view, entity_index(name), std::make_shared<Head>(testing::copy_of(views, head)), {}, {}};
         for (const EntityWindows::ChunkId& id : changed) {
             auto chunk = std::make_shared<Chunk>(Chunk{id.resolution, id.number, {}});
             for (const ConstRow row : windows.sealed_tiles(id))

@@ -43,13 +43,14 @@ public:
         return {};
     }
 
-    Drained drain(const Partition& partition, std::size_t max,
+    Drained drain(const Partition& partition, DrainLimit max,
                   const std::function<void(const LogRecord&)>& sink) override {
         Log& log = logs_[partition];
         Drained drained;
         if (log.position < log.low || log.position > log.end())
             drained.failed = Error{Errc::unavailable, partition.text() + ": the offset is out of range"};
-        while (!drained.failed && drained.records < max && log.position < log.end()) {
+        while (!drained.failed && log.position < log.end()) {
+            if (drained.more = max.reached(drained.records, drained.bytes); drained.more) break;
             const Stored& stored = log.records[static_cast<std::size_t>(log.position.value)];
             LogRecord record{log.position, stored.timestamp, stored.key, std::nullopt};
             if (stored.value) record.value = *stored.value;
@@ -59,7 +60,6 @@ public:
             log.position = log.position.next();
             drained.next = log.position;
         }
-        drained.more = drained.records == max;
         return drained;
     }
 

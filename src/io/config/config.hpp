@@ -100,6 +100,9 @@ struct IngestConfig {
     // Bytes of decoded events that a partition may hold until they are counted; whichever is reached first
     // stops the reading.
     std::int64_t max_inflight_bytes = 16 << 20;
+    // Bytes that this node's part that reads Kafka may take, all partitions together: entities that rest are
+    // forgotten and loaded from Redis when they are touched again. 0: no limit, all entities stay in memory.
+    std::int64_t memory_limit = 0;
 
     friend bool operator==(const IngestConfig&, const IngestConfig&) = default;
 };

@@ -193,15 +193,18 @@ void read_store(const ConfigNode& node, StoreConfig& store, ConfigErrors& errors
 }
 
 void read_ingest(const ConfigNode& node, IngestConfig& ingest, ConfigErrors& errors) {
-    const MapReader map{node,
-                        "ingest",
-                        {{"aggregators", "batch_events", "max_inflight_events", "max_inflight_bytes"}, {}, {}},
-                        errors};
+    const MapReader map{
+        node,
+        "ingest",
+        {{"aggregators", "batch_events", "max_inflight_events", "max_inflight_bytes", "memory_limit"}, {}, {}},
+        errors};
     const std::size_t before = errors.count();
     map.integer("aggregators", 1, 64, ingest.aggregators_per_partition);
     map.integer("batch_events", 1, 65'536, ingest.batch_events);
     map.integer("max_inflight_events", 1, 100'000'000, ingest.max_inflight_events);
     map.bytes("max_inflight_bytes", 64 << 10, 64LL << 30, ingest.max_inflight_bytes);
+    const ConfigNode* const limit = map.find("memory_limit");
+    if (!limit || limit->text != "none") map.bytes("memory_limit", 64 << 20, 1LL << 50, ingest.memory_limit);
     if (errors.count() == before && ingest.max_inflight_events < ingest.batch_events) {
         const ConfigNode* at = map.find("max_inflight_events");
         if (at == nullptr) at = map.find("batch_events");

@@ -43,7 +43,7 @@ Result<void> KafkaLog::start(const Partition& partition, Offset from, std::funct
     return Error{Errc::unavailable, partition.text() + " is not assigned to this node"};
 }
 
-Drained KafkaLog::drain(const Partition& partition, std::size_t max,
+Drained KafkaLog::drain(const Partition& partition, DrainLimit max,
                         const std::function<void(const LogRecord&)>& sink) {
     const auto held = member_->find(partition);
     return held == nullptr ? Drained{} : held->drain(max, sink);

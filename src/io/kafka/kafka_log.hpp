@@ -29,7 +29,7 @@ public:
     void close() override;
 
     Result<void> start(const Partition& partition, Offset from, std::function<void()> wake) override;
-    Drained drain(const Partition& partition, std::size_t max,
+    Drained drain(const Partition& partition, DrainLimit max,
                   const std::function<void(const LogRecord&)>& sink) override;
     void stop(const Partition& partition) override;
 

@@ -111,12 +111,12 @@ Result<void> KafkaPartition::add_to_assignment(Offset from) {
 
 // One record a call, since a batch that is being gathered while librdkafka pauses the partition (which it does
 // at every rebalance) loses its first records for good in 2.0.2.
-Drained KafkaPartition::drain(std::size_t max, const std::function<void(const LogRecord&)>& sink) {
+Drained KafkaPartition::drain(DrainLimit max, const std::function<void(const LogRecord&)>& sink) {
     const std::lock_guard lock(mutex_);
     Drained drained;
     if (!assigned_ || left_ || failed_ || wake_ == nullptr) return drained;
     while (!failed_) {
-        if (drained.records == max) {
+        if (max.reached(drained.records, drained.bytes)) {
             drained.more = true;
             break;
         }

@@ -24,7 +24,7 @@ public:
 
     // As EventLog says. Any thread; they exclude each other.
     Result<void> start(Offset from, std::function<void()> wake);
-    Drained drain(std::size_t max, const std::function<void(const LogRecord&)>& sink);
+    Drained drain(DrainLimit max, const std::function<void(const LogRecord&)>& sink);
     void stop();
 
     // From here on start() refuses.
