@@ -26,20 +26,21 @@ MOST_EVENTS = 60_000
 WITHIN = 60                             # before a test gives up on a condition
 
 
+def setUpModule():
+    """One broker for all tests; each has topics, a group and a Redis of its own."""
+    FaultTest.folder = pathlib.Path(tempfile.mkdtemp(prefix="freshet-faults-"))
+    unittest.addModuleCleanup(shutil.rmtree, FaultTest.folder, ignore_errors=True)
+    FaultTest.broker = Broker(FaultTest.folder / "kafka")
+    unittest.addModuleCleanup(FaultTest.broker.stop)
+    FaultTest.broker.create_topic("letters", 1)
+
+
 class FaultTest(unittest.TestCase):
     """Two nodes at most, eight partitions unless said otherwise, and a producer that goes on through the fault."""
 
     broker = None
     folder = None
     tests = 0
-
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="freshet-faults-"))
-        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        cls.broker = Broker(cls.folder / "kafka")
-        cls.addClassCleanup(cls.broker.stop)
-        cls.broker.create_topic("letters", 1)
 
     def setUp(self):
         FaultTest.tests += 1
