@@ -19,6 +19,7 @@ from config import COUNTED, PROBES, configuration
 from configuration import parse_config
 from load import Load
 from prober import Prober
+from producer import Refused
 from resp import ProtocolError, RespError
 
 EVENTS_A_SECOND = 500
@@ -340,6 +341,46 @@ class KafkaFaults(FaultTest):
         recovered = self.recover()
         self.wait(lambda: len({p for p, _ in self.load.acked}) == 12, "all partitions have events")
         self.judge(recovered)
+
+    def totals(self, entities):
+        """{store: [its lifetime count, the status of that]}"""
+        with self.nodes[0].client() as client:
+            rows = {store: client.command("FS.GET", "store_totals", store, "FEATURES", 1, "total", "META")
+                    for store in entities}
+        return {store: [row[0][0], row[1][0].decode()] for store, row in rows.items()}
+
+    def counted_log(self):
+        """Everything that was produced is counted: the lifetime count of each store, by the oracle."""
+        self.load.stop()
+        log = verdict.catch_up(self.broker, self.topic, self.nodes, WITHIN)
+        oracle = verdict.oracle_of(self.config, self.topic, log)
+        now = int(time.time() * 1000)
+        return collections.Counter({entity[0]: oracle.value("store_totals", entity, now)["total"]
+                                    for entity in oracle.entities("store_totals")})
+
+    def test_topic_made_anew(self):
+        """The new log is counted beside the old one, and values say that events may be missing between them."""
+        self.prepare()
+        old = self.counted_log()
+        self.prober.stop()
+        self.broker.delete_topic(self.topic)
+        wait_until(lambda: self._made_again(4), WITHIN, "the topic is made anew")
+        self.load = Load(self.broker.port, self.topic, 4, self.config.sources["orders"], "anew", EVENTS_A_SECOND,
+                         MOST_EVENTS).start()
+        self.addCleanup(self.load.abandon)
+        self.wait_for_events(2 * EVENTS_A_SECOND)
+        new = self.counted_log()
+        self.assertGreater(min(sum(old.values()), sum(new.values())), 500)
+        expected = {store: [count, "incomplete"] for store, count in (old + new).items()}
+        self.assertEqual(self.totals(expected), expected)
+
+    def _made_again(self, partitions):
+        """Kafka deletes a topic in its own time, and refuses the name until then."""
+        try:
+            self.broker.create_topic(self.topic, partitions)
+        except Refused:
+            return False
+        return True
 
     def test_broker_held(self):
         """Reads go on, and say how old they are."""
