@@ -120,8 +120,14 @@ bool take_small_bucket(const char*& at, const char* end, Bucket& out) {
     return true;
 }
 
-// Hands key and count of each bucket of a stored sketch to `bucket`, also before it is refused.
-Result<void> read_buckets(std::string_view bytes, const auto& bucket) {
+struct KeyRange {
+    std::uint32_t lowest = 1;
+    std::uint32_t highest = 0;  // below `lowest`: no bucket
+};
+
+// Hands key and count of each bucket of a stored sketch to `bucket`, ascending, and tells their range; both
+// also of what is refused in the end.
+Result<void> walk_buckets(std::string_view bytes, KeyRange& range, const auto& bucket) {
     if (bytes.empty() || bytes.front() != kVersion) return corrupt("unknown version");
     const char* at = bytes.data() + 1;
     const char* const end = bytes.data() + bytes.size();
@@ -129,26 +135,33 @@ Result<void> read_buckets(std::string_view bytes, const auto& bucket) {
     if (buckets > kMostBuckets || buckets > static_cast<std::size_t>(end - at))
         return corrupt("bad number of buckets");
     std::int64_t key = kZeroKey;
-    std::int64_t first = 0, last_negative = 0, first_positive = 0;
     for (std::uint64_t i = 0; i < buckets; ++i) {
         Bucket next;
         if (!take_small_bucket(at, end, next) && !take_bucket(at, end, next)) return corrupt("bad bucket");
-        if (i == 0) {
-            if (!next.gap) return corrupt("bad distance");
-            first = key += unzigzag(next.distance);
-        } else {
-            key += static_cast<std::int64_t>(next.distance + next.gap) + 1;
-        }
+        if (i == 0 && !next.gap) return corrupt("bad distance");
+        key += i == 0 ? unzigzag(next.distance) : static_cast<std::int64_t>(next.distance + next.gap) + 1;
         if (key < kZeroKey - kTopLevel || key > kZeroKey + kTopLevel) return corrupt("bucket out of range");
-        if (key < kZeroKey) last_negative = key;
-        if (key > kZeroKey && first_positive == 0) first_positive = key;
-        bucket(static_cast<std::uint32_t>(key), next.count);
+        range.highest = static_cast<std::uint32_t>(key);
+        if (i == 0) range.lowest = range.highest;
+        bucket(range.highest, next.count);
     }
-    if (at != end) return corrupt("bytes after the last bucket");
-    if ((last_negative > 0 && last_negative - first > kSpan) ||
-        (first_positive > 0 && key - first_positive > kSpan))
+    return at == end ? Result<void>{} : corrupt("bytes after the last bucket");
+}
+
+// Also refuses more buckets than a sign may keep; few sketches are wide enough for that to need a second look.
+Result<void> read_buckets(std::string_view bytes, KeyRange& range, const auto& bucket) {
+    const auto read = walk_buckets(bytes, range, bucket);
+    if (!read || range.highest < range.lowest || range.highest - range.lowest <= kSpan) return read;
+    std::uint32_t last_negative = range.lowest;
+    std::uint32_t first_positive = range.highest;
+    KeyRange again;
+    (void)walk_buckets(bytes, again, [&](std::uint32_t key, std::uint64_t) {
+        if (key < kZeroKey) last_negative = key;
+        if (key > kZeroKey) first_positive = std::min(first_positive, key);
+    });
+    if (last_negative - range.lowest > kSpan || range.highest - first_positive > kSpan)
         return corrupt("more buckets than a sign may keep");
-    return {};
+    return read;
 }
 
 }  // namespace
@@ -278,8 +291,10 @@ char* DDSketch::store(char* out) const {
 
 Result<DDSketch> DDSketch::parse(std::string_view bytes) {
     DDSketch sketch;
-    const auto taken = read_buckets(
-        bytes, [&](std::uint32_t key, std::uint64_t count) { sketch.words_.push_back(word_of(key, count)); });
+    KeyRange range;
+    const auto taken = read_buckets(bytes, range, [&](std::uint32_t key, std::uint64_t count) {
+        sketch.words_.push_back(word_of(key, count));
+    });
     if (!taken) return taken.error();
     return sketch;
 }
@@ -293,17 +308,15 @@ void DDSketchUnion::clear() {
 
 Result<void> DDSketchUnion::add(std::string_view bytes) {
     std::uint64_t added = 0;
-    std::uint32_t first = 0, last = 0;
-    const auto read = read_buckets(bytes, [&](std::uint32_t key, std::uint64_t n) {
+    KeyRange range;
+    const auto read = read_buckets(bytes, range, [&](std::uint32_t key, std::uint64_t n) {
         if (key - base_ >= counts_.size()) make_room(key);  // also where key < base_
         counts_[key - base_] += n;
-        if (added == 0) first = key;
-        last = key;
         added += n;
     });
     if (added > 0) {
-        lowest_ = count_ == 0 ? first : std::min(lowest_, first);
-        highest_ = count_ == 0 ? last : std::max(highest_, last);
+        lowest_ = count_ == 0 ? range.lowest : std::min(lowest_, range.lowest);
+        highest_ = count_ == 0 ? range.highest : std::max(highest_, range.highest);
         count_ += added;
     }
     return read;
