@@ -355,8 +355,8 @@ class KafkaFaults(FaultTest):
         log = verdict.catch_up(self.broker, self.topic, self.nodes, WITHIN)
         oracle = verdict.oracle_of(self.config, self.topic, log)
         now = int(time.time() * 1000)
-        return collections.Counter({entity[0]: oracle.value("store_totals", entity, now)["total"]
-                                    for entity in oracle.entities("store_totals")})
+        return collections.Counter({store: oracle.value("store_totals", store, now).values["total"]
+                                    for store in oracle.entities("store_totals")})
 
     def test_topic_made_anew(self):
         """The new log is counted beside the old one, and values say that events may be missing between them."""
