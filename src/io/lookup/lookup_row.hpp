@@ -45,7 +45,8 @@ public:
 
     // Whether what is loaded answers `query` at `t`.
     bool serves(const LookupQuery& query, Timestamp t);
-    // Requires that serves() said yes just before, when moment.at is known. Nothing is written when it fails.
+    // Requires that serves() said yes just before, or unfold_with() was called, when moment.at is known.
+    // Nothing is written when it fails.
     Result<void> write(const LookupQuery& query, const ReadMoment& moment, RespWriter& out);
 
     // After load_tiles().
