@@ -109,45 +109,49 @@ Result<void> KafkaPartition::add_to_assignment(Offset from) {
     return done;
 }
 
-// One record a call, since a batch that is being gathered while librdkafka pauses the partition (which it does
-// at every rebalance) loses its first records for good in 2.0.2.
+// By callback: librdkafka hands out one record at a time and forgets none. A batch that is being gathered while
+// librdkafka pauses the partition (which it does at every rebalance) loses its first records for good in 2.0.2.
 Drained KafkaPartition::drain(DrainLimit max, const std::function<void(const LogRecord&)>& sink) {
     const std::lock_guard lock(mutex_);
-    Drained drained;
-    if (!assigned_ || left_ || failed_ || wake_ == nullptr) return drained;
-    while (!failed_) {
-        if (max.reached(drained.records, drained.bytes)) {
-            drained.more = true;
-            break;
-        }
-        if (take_one(drained, sink) == Step::end) break;
-    }
-    return drained;
+    Draining draining{*this, max, sink, {}, {}};
+    if (!assigned_ || left_ || failed_ || wake_ == nullptr) return draining.drained;
+    const auto take = [](rd_kafka_message_t* message, void* opaque) {
+        Draining& to = *static_cast<Draining*>(opaque);
+        to.partition.take_one(*message, to);
+    };
+    while (!failed_ && !draining.drained.more && !draining.thrown)
+        if (rd_kafka_consume_callback_queue(queue_.get(), 0, take, &draining) < 1) break;
+    if (draining.thrown) std::rethrow_exception(draining.thrown);
+    return draining.drained;
 }
 
-KafkaPartition::Step KafkaPartition::take_one(Drained& drained,
-                                              const std::function<void(const LogRecord&)>& sink) {
-    rd_kafka_message_t* raw = nullptr;
-    if (rd_kafka_consume_batch_queue(queue_.get(), 0, &raw, 1) < 1) return Step::end;
-    const std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)> message(
-        raw, &rd_kafka_message_destroy);
-    const Offset at{message->offset};
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        const char* text = static_cast<const char*>(message->payload);
-        take_error(message->err, at, text == nullptr ? "" : text, drained);
-        return Step::ignored;
+// What stands behind the record at which this yields goes back to the queue.
+void KafkaPartition::take_one(const rd_kafka_message_s& message, Draining& to) {
+    const Offset at{message.offset};
+    if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        const char* text = static_cast<const char*>(message.payload);
+        take_error(message.err, at, text == nullptr ? "" : text, to.drained);
+    } else if (at >= next_) {  // else fetched twice around a pause
+        try {
+            hand_out(message, to);
+        } catch (...) {  // not through librdkafka
+            to.thrown = std::current_exception();
+        }
     }
-    if (at < next_) return Step::ignored;  // fetched twice around a pause
-    LogRecord record{at, {}, {}, {}};
-    record.timestamp = from_unix_ms(rd_kafka_message_timestamp(message.get(), nullptr));
-    record.key = {static_cast<const char*>(message->key), message->key_len};
-    if (message->payload != nullptr) record.value = {static_cast<const char*>(message->payload), message->len};
-    next_ = at.next();
-    drained.next = next_;
+    if (failed_ || to.drained.more || to.thrown) rd_kafka_yield(client_);
+}
+
+void KafkaPartition::hand_out(const rd_kafka_message_s& message, Draining& to) {
+    LogRecord record{Offset{message.offset}, {}, {}, {}};
+    record.timestamp = from_unix_ms(rd_kafka_message_timestamp(&message, nullptr));
+    record.key = {static_cast<const char*>(message.key), message.key_len};
+    if (message.payload != nullptr) record.value = {static_cast<const char*>(message.payload), message.len};
+    Drained& drained = to.drained;
+    drained.next = next_ = record.offset.next();
     ++drained.records;
-    drained.bytes += message->key_len + message->len;
-    sink(record);
-    return Step::record;
+    drained.bytes += message.key_len + message.len;
+    drained.more = to.max.reached(drained.records, drained.bytes);
+    to.sink(record);
 }
 
 void KafkaPartition::take_error(int code, Offset at, const char* text, Drained& drained) {

@@ -5,12 +5,14 @@
 // answer.
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <mutex>
 
 #include "io/event_log.hpp"
 #include "io/kafka/kafka_client.hpp"
 
+struct rd_kafka_message_s;
 struct rd_kafka_queue_s;
 
 namespace freshet {
@@ -38,7 +40,13 @@ private:
     struct QueueDeleter {
         void operator()(rd_kafka_queue_s* queue) const;
     };
-    enum class Step { record, ignored, end };
+    struct Draining {
+        KafkaPartition& partition;
+        DrainLimit max;
+        const std::function<void(const LogRecord&)>& sink;
+        Drained drained;
+        std::exception_ptr thrown;  // by the sink
+    };
 
     Result<void> reposition(Offset from);
     Result<void> seek(Offset from);
@@ -46,7 +54,8 @@ private:
     Result<void> add_to_assignment(Offset from);
     void silence();
     void discard();
-    Step take_one(Drained& drained, const std::function<void(const LogRecord&)>& sink);
+    void take_one(const rd_kafka_message_s& message, Draining& to);
+    void hand_out(const rd_kafka_message_s& message, Draining& to);
     void take_error(int code, Offset at, const char* text, Drained& drained);
 
     rd_kafka_s* const client_;
