@@ -122,6 +122,8 @@ std::optional<std::string_view> EventIntake::entity_name(const ViewPlan& plan, s
     if (columns.size() == 1) {
         // A string column is in the arena already.
         if (const auto* text = std::get_if<std::string_view>(&fields[columns[0]])) return *text;
+        std::array<char, 24> buffer;
+        return strings.copy(text_of(fields[columns[0]], buffer));
     }
     std::vector<std::string_view> texts;
     std::vector<std::array<char, 24>> buffers(columns.size());
