@@ -1,107 +1,15 @@
 #include "model/accumulator.hpp"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <cmath>
 #include <limits>
 #include <tuple>
 
+#include "model/adding.hpp"
 #include "model/packed_state.hpp"
 
 namespace freshet {
 
 namespace {
-
-__extension__ using int128 = __int128;
-__extension__ using uint128 = unsigned __int128;
-
-int128 wide(const SumIntState& s) {
-    return static_cast<int128>((static_cast<uint128>(static_cast<std::uint64_t>(s.high)) << 64) | s.low);
-}
-
-void set_wide(SumIntState& s, int128 sum) {
-    s.low = static_cast<std::uint64_t>(sum);
-    s.high = static_cast<std::int64_t>(sum >> 64);
-}
-
-double as_double(const Value& value) {
-    if (const auto* i = std::get_if<std::int64_t>(&value)) return static_cast<double>(*i);
-    return std::get<double>(value);
-}
-
-// Equal values of one field hash alike; 0.0 and -0.0 are equal.
-std::uint64_t hash_of(const Value& value) {
-    if (const auto* text = std::get_if<std::string_view>(&value))
-        return XXH3_64bits(text->data(), text->size());
-    std::uint64_t bits = 0;
-    if (const auto* i = std::get_if<std::int64_t>(&value)) {
-        bits = static_cast<std::uint64_t>(*i);
-    } else if (const auto* d = std::get_if<double>(&value)) {
-        bits = std::bit_cast<std::uint64_t>(*d == 0 ? 0.0 : *d);
-    } else {
-        bits = std::get<bool>(value) ? 1 : 0;
-    }
-    return XXH3_64bits(&bits, sizeof bits);
-}
-
-void add_moment(MomentsState& s, double x) {
-    ++s.n;
-    const double delta = x - s.mean;
-    s.mean += delta / static_cast<double>(s.n);
-    s.m2 += delta * (x - s.mean);
-}
-
-template <class T>
-void take_extreme(ExtremeState<T>& s, T value, bool want_max) {
-    if (!s.present || (want_max ? s.value < value : value < s.value)) s = {true, value};
-}
-
-bool wants_max(AccumulatorKind kind) {
-    return kind == AccumulatorKind::max_int || kind == AccumulatorKind::max_float;
-}
-
-// Whether `candidate` belongs in place of `current`.
-bool precedes(AccumulatorKind kind, const auto& candidate, const auto& current) {
-    return kind == AccumulatorKind::first ? candidate < current : current < candidate;
-}
-
-void add_ordered(AccumulatorKind kind, std::unique_ptr<OrderedState>& s, const Value& value, const Event& event,
-                 PartitionId partition) {
-    if (s && !precedes(kind, std::tie(event.time, partition, event.offset), s->key())) return;
-    if (!s) s = std::make_unique<OrderedState>();
-    *s = {event.time, partition, event.offset, to_scalar(value)};
-}
-
-// Counts one event in a state of any type.
-struct Adding {
-    AccumulatorKind kind;
-    const Value& value;
-    const Event& event;
-    PartitionId partition;
-
-    void operator()(CountState& s) const { ++s.n; }
-    void operator()(SumIntState& s) const {
-        ++s.n;
-        set_wide(s, wide(s) + std::get<std::int64_t>(value));
-    }
-    void operator()(SumFloatState& s) const {
-        ++s.n;
-        s.sum += std::get<double>(value);
-    }
-    void operator()(MomentsState& s) const { add_moment(s, as_double(value)); }
-    template <class T>
-    void operator()(ExtremeState<T>& s) const {
-        take_extreme(s, std::get<T>(value), wants_max(kind));
-    }
-    void operator()(std::unique_ptr<OrderedState>& s) const { add_ordered(kind, s, value, event, partition); }
-    void operator()(HyperLogLog& s) const { s.add(hash_of(value)); }
-    void operator()(DDSketch& s) const { s.add(as_double(value)); }
-    void operator()(std::unique_ptr<DDSketch>& s) const {
-        if (!s) s = std::make_unique<DDSketch>();
-        (*this)(*s);
-    }
-};
 
 FeatureValue finite_or_overflow(double x) {
     if (!std::isfinite(x)) return {{}, true};
@@ -173,23 +81,6 @@ void add(AccumulatorKind kind, AccumulatorState& state, const Value& value, cons
     std::visit(Adding{kind, value, event, partition}, state);
 }
 
-void add_packed(AccumulatorKind kind, void* state, const Value& value, const Event& event,
-                PartitionId partition) {
-    visit_packed(kind, state, Adding{kind, value, event, partition});
-}
-
-void merge_states(AccumulatorKind, CountState& into, const CountState& from) { into.n += from.n; }
-
-void merge_states(AccumulatorKind, SumIntState& into, const SumIntState& from) {
-    into.n += from.n;
-    set_wide(into, wide(into) + wide(from));
-}
-
-void merge_states(AccumulatorKind, SumFloatState& into, const SumFloatState& from) {
-    into.n += from.n;
-    into.sum += from.sum;
-}
-
 void merge_states(AccumulatorKind, MomentsState& into, const MomentsState& from) {
     if (from.n == 0) return;
     if (into.n == 0) {
@@ -204,23 +95,15 @@ void merge_states(AccumulatorKind, MomentsState& into, const MomentsState& from)
     into.m2 += from.m2 + delta * delta * (a * b / (a + b));
 }
 
-void merge_states(AccumulatorKind kind, ExtremeState<std::int64_t>& into,
-                  const ExtremeState<std::int64_t>& from) {
-    if (from.present) take_extreme(into, from.value, wants_max(kind));
-}
-
-void merge_states(AccumulatorKind kind, ExtremeState<double>& into, const ExtremeState<double>& from) {
-    if (from.present) take_extreme(into, from.value, wants_max(kind));
+void merge_states(AccumulatorKind kind, OrderedState& into, const OrderedState& from) {
+    if (from.present() && (!into.present() || precedes(kind, from.key(), into.key()))) into = from;
 }
 
 void merge_states(AccumulatorKind kind, std::unique_ptr<OrderedState>& into,
                   const std::unique_ptr<OrderedState>& from) {
-    if (!from || (into && !precedes(kind, from->key(), into->key()))) return;
-    if (into) {
-        *into = *from;
-    } else {
-        into = std::make_unique<OrderedState>(*from);
-    }
+    if (!from) return;
+    if (!into) into = std::make_unique<OrderedState>();
+    merge_states(kind, *into, *from);
 }
 
 void merge_states(AccumulatorKind, HyperLogLog& into, const HyperLogLog& from) { into.merge(from); }

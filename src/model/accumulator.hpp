@@ -76,8 +76,9 @@ struct OrderedState {
     Timestamp time;
     PartitionId partition;
     Offset offset;
-    Scalar value;
+    Scalar value;  // null where there is none
 
+    bool present() const { return value.index() != 0; }
     auto key() const { return std::tie(time, partition, offset); }
 };
 
@@ -98,13 +99,31 @@ void add(AccumulatorKind kind, AccumulatorState& state, const Value& value, cons
 void merge(AccumulatorKind kind, AccumulatorState& into, const AccumulatorState& from);
 
 // The same for states whose type is known.
-void merge_states(AccumulatorKind kind, CountState& into, const CountState& from);
-void merge_states(AccumulatorKind kind, SumIntState& into, const SumIntState& from);
-void merge_states(AccumulatorKind kind, SumFloatState& into, const SumFloatState& from);
+inline void merge_states(AccumulatorKind, CountState& into, const CountState& from) { into.n += from.n; }
+inline void merge_states(AccumulatorKind, SumIntState& into, const SumIntState& from) {
+    into.n += from.n;
+    into.low += from.low;
+    const std::uint64_t carry = into.low < from.low ? 1 : 0;
+    into.high = static_cast<std::int64_t>(static_cast<std::uint64_t>(into.high) +
+                                          static_cast<std::uint64_t>(from.high) + carry);
+}
+inline void merge_states(AccumulatorKind, SumFloatState& into, const SumFloatState& from) {
+    into.n += from.n;
+    into.sum += from.sum;
+}
 void merge_states(AccumulatorKind kind, MomentsState& into, const MomentsState& from);
-void merge_states(AccumulatorKind kind, ExtremeState<std::int64_t>& into,
-                  const ExtremeState<std::int64_t>& from);
-void merge_states(AccumulatorKind kind, ExtremeState<double>& into, const ExtremeState<double>& from);
+constexpr bool wants_max(AccumulatorKind kind) {
+    return kind == AccumulatorKind::max_int || kind == AccumulatorKind::max_float;
+}
+template <class T>
+void take_extreme(AccumulatorKind kind, ExtremeState<T>& into, T value) {
+    if (!into.present || (wants_max(kind) ? into.value < value : value < into.value)) into = {true, value};
+}
+template <class T>
+void merge_states(AccumulatorKind kind, ExtremeState<T>& into, const ExtremeState<T>& from) {
+    if (from.present) take_extreme(kind, into, from.value);
+}
+void merge_states(AccumulatorKind kind, OrderedState& into, const OrderedState& from);
 void merge_states(AccumulatorKind kind, std::unique_ptr<OrderedState>& into,
                   const std::unique_ptr<OrderedState>& from);
 void merge_states(AccumulatorKind kind, HyperLogLog& into, const HyperLogLog& from);

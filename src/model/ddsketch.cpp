@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <utility>
 
 namespace freshet {
@@ -106,16 +107,15 @@ bool take_bucket(const char*& at, const char* end, Bucket& out) {
     return out.count > 0 && out.count <= DDSketch::kMaxBucketCount && out.distance <= 4 * kZeroKey;
 }
 
-// The common case, in which nothing depends on whether there is a gap: no branch could foretell it.
-bool take_small_bucket(const char*& at, const char* end, Bucket& out) {
+// The common case of a bucket that has another behind it: two bytes that do not go on. Nothing depends on
+// whether there is a gap, since no branch could foretell it.
+inline bool take_small_bucket(const char*& at, const char* end, Bucket& out) {
     if (end - at < 2) return false;
-    const auto tagged = static_cast<unsigned char>(at[0]);
-    const unsigned gap = tagged & 1;
-    const unsigned distance = static_cast<unsigned char>(at[1]) & (0U - gap);
-    if (((tagged | distance) & 0x80) != 0 || tagged < 2) return false;
-    out.count = tagged >> 1;
-    out.distance = distance;
-    out.gap = gap != 0;
+    const unsigned bytes =
+        static_cast<unsigned char>(at[0]) | static_cast<unsigned>(static_cast<unsigned char>(at[1])) << 8;
+    const unsigned gap = bytes & 1;
+    if ((bytes & (0x80 | gap << 15)) != 0 || (bytes & 0x7e) == 0) return false;
+    out = {(bytes & 0x7f) >> 1, (bytes >> 8) & (0U - gap), gap != 0};
     at += 1 + gap;
     return true;
 }
@@ -134,18 +134,31 @@ Result<void> walk_buckets(std::string_view bytes, KeyRange& range, const auto& b
     const std::uint64_t buckets = take_varint(at, end);
     if (buckets > kMostBuckets || buckets > static_cast<std::size_t>(end - at))
         return corrupt("bad number of buckets");
-    std::int64_t key = kZeroKey;
-    for (std::uint64_t i = 0; i < buckets; ++i) {
+    if (buckets > 0) {
         Bucket next;
-        if (!take_small_bucket(at, end, next) && !take_bucket(at, end, next)) return corrupt("bad bucket");
-        if (i == 0 && !next.gap) return corrupt("bad distance");
-        key += i == 0 ? unzigzag(next.distance) : static_cast<std::int64_t>(next.distance + next.gap) + 1;
-        if (key < kZeroKey - kTopLevel || key > kZeroKey + kTopLevel) return corrupt("bucket out of range");
-        range.highest = static_cast<std::uint32_t>(key);
-        if (i == 0) range.lowest = range.highest;
-        bucket(range.highest, next.count);
+        if (!take_bucket(at, end, next)) return corrupt("bad bucket");
+        if (!next.gap) return corrupt("bad distance");
+        const std::int64_t first = kZeroKey + unzigzag(next.distance);
+        if (first < kZeroKey - kTopLevel || first > kZeroKey + kTopLevel) return corrupt("bucket out of range");
+        range.lowest = range.highest = static_cast<std::uint32_t>(first);
+        bucket(range.lowest, next.count);
     }
-    return at == end ? Result<void>{} : corrupt("bytes after the last bucket");
+    std::uint32_t key = range.highest;  // no member is written in the loop
+    const char* wrong = nullptr;
+    for (std::uint64_t i = 1; i < buckets && !wrong; ++i) {
+        Bucket next;
+        if (!take_small_bucket(at, end, next) && !take_bucket(at, end, next)) {
+            wrong = "bad bucket";
+        } else if (key + next.distance + next.gap + 1 > kZeroKey + kTopLevel) {
+            wrong = "bucket out of range";
+        } else {
+            key += static_cast<std::uint32_t>(next.distance) + next.gap + 1;
+            bucket(key, next.count);
+        }
+    }
+    range.highest = key;
+    if (!wrong && at != end) wrong = "bytes after the last bucket";
+    return wrong ? corrupt(wrong) : Result<void>{};
 }
 
 // Also refuses more buckets than a sign may keep; few sketches are wide enough for that to need a second look.
@@ -169,11 +182,7 @@ Result<void> read_buckets(std::string_view bytes, KeyRange& range, const auto& b
 void DDSketch::add(double x) {
     assert(std::isfinite(x));
     std::uint32_t key = key_for(x);
-    if (empty()) {
-        words_.reserve(2);  // most hold few
-        words_.push_back(word_of(key, 1));
-        return;
-    }
+    if (empty()) return words_.push_back(word_of(key, 1));
     if (key > kZeroKey) key = std::max(key, key_of(words_.back()) - kSpan);
     if (key < kZeroKey) key = std::min(key, key_of(words_.front()) + kSpan);
     const std::size_t at = position(key);
@@ -299,7 +308,10 @@ Result<DDSketch> DDSketch::parse(std::string_view bytes) {
     return sketch;
 }
 
-std::size_t DDSketch::memory_bytes() const { return sizeof(*this) + words_.capacity() * sizeof(std::uint64_t); }
+std::size_t DDSketch::memory_bytes() const {
+    const bool in_place = words_.capacity() <= decltype(words_){}.capacity();
+    return sizeof(*this) + (in_place ? 0 : words_.capacity() * sizeof(std::uint64_t));
+}
 
 void DDSketchUnion::clear() {
     if (count_ > 0) std::fill(counts_.begin() + (lowest_ - base_), counts_.begin() + (highest_ - base_ + 1), 0);
@@ -309,9 +321,15 @@ void DDSketchUnion::clear() {
 Result<void> DDSketchUnion::add(std::string_view bytes) {
     std::uint64_t added = 0;
     KeyRange range;
+    std::span<std::uint64_t> counts = counts_;
+    std::uint32_t base = base_;
     const auto read = read_buckets(bytes, range, [&](std::uint32_t key, std::uint64_t n) {
-        if (key - base_ >= counts_.size()) make_room(key);  // also where key < base_
-        counts_[key - base_] += n;
+        if (key - base >= counts.size()) {  // also where key < base
+            make_room(key);
+            counts = counts_;
+            base = base_;
+        }
+        counts[key - base] += n;
         added += n;
     });
     if (added > 0) {

@@ -1,6 +1,8 @@
 // DDSketch: estimates quantiles with a relative accuracy of 1 %, in bounded memory.
 #pragma once
 
+#include <absl/container/inlined_vector.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -63,8 +65,8 @@ private:
     void collapse();
 
     // One word a bucket in use: the key in the high 17 bits, the count (never 0) in the low 47. Ascending by
-    // key, keys unique, and keys ascend with value: negatives, zero, positives.
-    std::vector<std::uint64_t> words_;
+    // key, keys unique, and keys ascend with value: negatives, zero, positives. Most tiles hold a value or two.
+    absl::InlinedVector<std::uint64_t, 2> words_;
 };
 
 // What DDSketch::quantile answers for the merge of stored sketches, without merging them: look-ups need no

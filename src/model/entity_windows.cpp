@@ -18,16 +18,6 @@ std::uint64_t passing_filters(const ViewPlan& plan, const Event& event) {
     return passing;
 }
 
-// Counts an event in one state of a row.
-void count_one(const Resolution& resolution, TileRows& rows, std::size_t at, std::size_t accumulator,
-               const Event& event, std::uint64_t passing, PartitionId partition) {
-    const AccumulatorDef& def = resolution.accumulators[accumulator];
-    if (def.filter && !(passing >> *def.filter & 1)) return;
-    static constexpr Value kAny{true};
-    const Value& value = def.field ? event.fields[*def.field] : kAny;
-    if (!is_null(value)) rows.add(at, accumulator, value, event, partition);
-}
-
 }  // namespace
 
 EntityWindows::EntityWindows(const ViewPlan& plan, PartitionId partition, Generation generation)
@@ -56,7 +46,8 @@ EntityWindows::Outcome EntityWindows::add(const ViewPlan& plan, const Event& eve
     for (std::size_t r = 0; r < resolutions_.size(); ++r) {
         const Resolution& resolution = plan.resolutions()[r];
         const TileNumber number = tile_of(event.time, resolution.hop);
-        if (number < resolution.oldest_kept(event.clock)) continue;
+        const bool may_be_late = event.time < event.clock - resolution.kept;  // spares a division
+        if (may_be_late && number < resolution.oldest_kept(event.clock)) continue;
         kept = true;
         count(resolution, resolutions_[r], number, event, passing, partition_);
     }
@@ -89,15 +80,14 @@ std::size_t EntityWindows::tile_at(Tiles& tiles, TileNumber number) {
 void EntityWindows::count(const Resolution& resolution, Tiles& tiles, TileNumber number, const Event& event,
                           std::uint64_t passing, PartitionId partition) {
     const std::size_t tile = tile_at(tiles, number);
-    for (std::size_t a = 0; a < resolution.accumulators.size(); ++a)
-        count_one(resolution, tiles.all, tile, a, event, passing, partition);
+    tiles.all.add(tile, resolution.accumulators, event, passing, partition);
     if (number > tiles.sealed_to()) return;
     Sealed& sealed = *tiles.sealed;
     mark_changed(sealed, number);
     for (std::size_t w = 0; w < sealed.merged.size(); ++w) {
         if (sealed.merged[w].tiles == 0 || number < sealed.merged[w].from) continue;
         for (const std::size_t a : resolution.windows[w].accumulators)
-            count_one(resolution, sealed.rows, w, a, event, passing, partition);
+            sealed.rows.add(w, a, resolution.accumulators[a], event, passing, partition);
     }
 }
 

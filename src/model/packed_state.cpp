@@ -8,7 +8,7 @@
 namespace freshet {
 
 std::size_t packed_size(AccumulatorKind kind) {
-    alignas(kPackedAlignment) std::byte nothing[64];
+    alignas(kPackedAlignment) std::byte nothing[sizeof(OrderedState)];
     return visit_packed(kind, nothing, []<class T>(T&) {
         static_assert(alignof(T) <= kPackedAlignment);
         return sizeof(T);
@@ -32,9 +32,9 @@ void relocate_packed(AccumulatorKind kind, void* from, void* to) {
 
 void pack(AccumulatorKind kind, AccumulatorState&& state, void* at) {
     visit_packed(kind, at, [&]<class T>(T& packed) {
-        if constexpr (std::is_same_v<T, DDSketch>) {
-            auto& sketch = std::get<std::unique_ptr<DDSketch>>(state);
-            packed = sketch ? std::move(*sketch) : DDSketch{};
+        if constexpr (std::is_same_v<T, DDSketch> || std::is_same_v<T, OrderedState>) {
+            auto& held = std::get<std::unique_ptr<T>>(state);
+            packed = held ? std::move(*held) : T{};
         } else {
             packed = std::move(std::get<T>(state));
         }
@@ -45,8 +45,8 @@ AccumulatorState unpack(AccumulatorKind kind, const void* at) {
     return visit_packed(kind, const_cast<void*>(at), []<class T>(const T& packed) -> AccumulatorState {
         if constexpr (std::is_same_v<T, DDSketch>) {
             return packed.empty() ? nullptr : std::make_unique<DDSketch>(packed);
-        } else if constexpr (std::is_same_v<T, std::unique_ptr<OrderedState>>) {
-            return packed ? std::make_unique<OrderedState>(*packed) : nullptr;
+        } else if constexpr (std::is_same_v<T, OrderedState>) {
+            return packed.present() ? std::make_unique<OrderedState>(packed) : nullptr;
         } else {
             return packed;
         }
@@ -55,16 +55,7 @@ AccumulatorState unpack(AccumulatorKind kind, const void* at) {
 
 std::size_t packed_heap_bytes(AccumulatorKind kind, const void* at) {
     if (!has_heap(kind)) return 0;
-    return visit_packed(kind, const_cast<void*>(at), []<class T>(const T& state) -> std::size_t {
-        if constexpr (std::is_same_v<T, DDSketch> || std::is_same_v<T, HyperLogLog>) {
-            return state.memory_bytes() - sizeof state;
-        } else if constexpr (std::is_same_v<T, std::unique_ptr<OrderedState>>) {
-            const auto* text = state ? std::get_if<std::string>(&state->value) : nullptr;
-            return (state ? sizeof(OrderedState) : 0) + (text ? text->capacity() : 0);
-        } else {
-            return 0;
-        }
-    });
+    return visit_packed(kind, const_cast<void*>(at), [](const auto& state) { return heap_bytes_of(state); });
 }
 
 }  // namespace freshet

@@ -1,5 +1,5 @@
 // States of accumulators without a tag, where their kind is known from elsewhere: what AccumulatorState holds
-// of a kind, at an address. Sketches stand in place.
+// of a kind, at an address. What AccumulatorState points to stands in place.
 #pragma once
 
 #include "model/accumulator.hpp"
@@ -26,7 +26,7 @@ decltype(auto) visit_packed(AccumulatorKind kind, void* at, F&& f) {
             return f(*static_cast<ExtremeState<double>*>(at));
         case AccumulatorKind::first:
         case AccumulatorKind::last:
-            return f(*static_cast<std::unique_ptr<OrderedState>*>(at));
+            return f(*static_cast<OrderedState*>(at));
         case AccumulatorKind::distinct:
             return f(*static_cast<HyperLogLog*>(at));
         case AccumulatorKind::quantile:
@@ -37,6 +37,7 @@ decltype(auto) visit_packed(AccumulatorKind kind, void* at, F&& f) {
 
 std::size_t packed_size(AccumulatorKind kind);
 constexpr std::size_t kPackedAlignment = 8;
+constexpr std::size_t kInlineText = 15;  // a std::string of so many bytes holds no heap
 
 // An empty state in raw memory, and its end.
 void construct_packed(AccumulatorKind kind, void* at);
@@ -44,14 +45,21 @@ void destroy_packed(AccumulatorKind kind, void* at);
 // Ends the state at `from` and begins it at `to`, which is raw memory.
 void relocate_packed(AccumulatorKind kind, void* from, void* to);
 
-// As add() and merge() of AccumulatorState, beside which they stand in accumulator.cpp.
-void add_packed(AccumulatorKind kind, void* state, const Value& value, const Event& event,
-                PartitionId partition);
+// As merge() of AccumulatorState. What counts an event is in adding.hpp.
 void merge_packed(AccumulatorKind kind, void* into, const void* from);
 
 // `state` is of `kind`; what stands at `at` is replaced.
 void pack(AccumulatorKind kind, AccumulatorState&& state, void* at);
 AccumulatorState unpack(AccumulatorKind kind, const void* at);
+
+// Heap bytes held by a packed state.
+inline std::size_t heap_bytes_of(const auto&) { return 0; }
+inline std::size_t heap_bytes_of(const HyperLogLog& state) { return state.memory_bytes() - sizeof state; }
+inline std::size_t heap_bytes_of(const DDSketch& state) { return state.memory_bytes() - sizeof state; }
+inline std::size_t heap_bytes_of(const OrderedState& state) {
+    const auto* text = std::get_if<std::string>(&state.value);
+    return text && text->capacity() > kInlineText ? text->capacity() + 1 : 0;
+}
 
 // Whether states of a kind may hold heap.
 constexpr bool has_heap(AccumulatorKind kind) {

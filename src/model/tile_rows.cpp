@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <new>
 
-#include "model/packed_state.hpp"
+#include "model/adding.hpp"
 
 namespace freshet {
 
@@ -96,14 +96,20 @@ void TileRows::append(Tile&& tile) {
     }
 }
 
-void TileRows::add(std::size_t at, std::size_t column, const Value& value, const Event& event,
-                   PartitionId partition) {
+void TileRows::add(std::size_t at, std::span<const AccumulatorDef> accumulators, const Event& event,
+                   std::uint64_t passing, PartitionId partition) {
+    for (std::size_t i = 0; i < accumulators.size(); ++i)
+        add(at, i, accumulators[i], event, passing, partition);
+}
+
+void TileRows::add(std::size_t at, std::size_t column, const AccumulatorDef& accumulator, const Event& event,
+                   std::uint64_t passing, PartitionId partition) {
+    static constexpr Value kAny{true};
+    if (accumulator.filter && !(passing >> *accumulator.filter & 1)) return;
+    const Value& value = accumulator.field ? event.fields[*accumulator.field] : kAny;
+    if (is_null(value)) return;
     const RowLayout::Column c = layout_->columns()[column];
-    void* const state = row(at).state(c);
-    if (!has_heap(c.kind)) return add_packed(c.kind, state, value, event, partition);
-    const std::size_t before = packed_heap_bytes(c.kind, state);
-    add_packed(c.kind, state, value, event, partition);
-    held_ += packed_heap_bytes(c.kind, state) - before;
+    held_ += add_packed(c.kind, row(at).state(c), value, event, partition);
 }
 
 void TileRows::merge(std::size_t at, std::size_t column, ConstRow from) {

@@ -81,8 +81,14 @@ public:
     // The last one.
     void append(Tile&& tile);
     void erase_first(std::size_t count);
-    // Counts an event in one state of a row; adds the state of another row to it.
-    void add(std::size_t at, std::size_t column, const Value& value, const Event& event, PartitionId partition);
+    // Counts an event in the states of a row that `accumulators`, which are those of the columns, want it for.
+    // `passing`: bit i tells whether it passes ViewPlan::filters()[i].
+    void add(std::size_t at, std::span<const AccumulatorDef> accumulators, const Event& event,
+             std::uint64_t passing, PartitionId partition);
+    // The same in one state.
+    void add(std::size_t at, std::size_t column, const AccumulatorDef& accumulator, const Event& event,
+             std::uint64_t passing, PartitionId partition);
+    // Adds the state of another row to it.
     void merge(std::size_t at, std::size_t column, ConstRow from);
     // Empties the states of a row.
     void reset(std::size_t at);

@@ -8,7 +8,6 @@ namespace freshet {
 namespace {
 
 using namespace column_tag;
-using Ordered = std::unique_ptr<OrderedState>;
 
 std::int64_t difference(std::int64_t a, std::int64_t b) {
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
@@ -110,40 +109,40 @@ void encode_extremes(const ColumnWriter& w) {
 template <class Of>
 void encode_distances(const ColumnWriter& w, std::uint8_t tag, std::int64_t base, const Of& of,
                       WireWriter& out) {
-    if (!w.any<Ordered>([&](const Ordered& s) { return s && of(*s) != base; })) return;
-    w.list<Ordered>(tag, [&](const Ordered& s) {
-        out.sint(s ? difference(of(*s), base) : 0);
-        if (s) base = of(*s);
+    if (!w.any<OrderedState>([&](const OrderedState& s) { return s.present() && of(s) != base; })) return;
+    w.list<OrderedState>(tag, [&](const OrderedState& s) {
+        out.sint(s.present() ? difference(of(s), base) : 0);
+        if (s.present()) base = of(s);
     });
 }
 
 template <class T>
-T value_or_zero(const Ordered& s) {
-    const T* value = s ? std::get_if<T>(&s->value) : nullptr;
+T value_or_zero(const OrderedState& s) {
+    const T* value = std::get_if<T>(&s.value);
     return value ? *value : T{};
 }
 
 template <class T>
 bool has_any(const ColumnWriter& w) {
-    return w.any<Ordered>([](const Ordered& s) { return s && std::holds_alternative<T>(s->value); });
+    return w.any<OrderedState>([](const OrderedState& s) { return std::holds_alternative<T>(s.value); });
 }
 
 // One of the lists of values is always written, since it tells their type.
 void encode_ordered(const ColumnWriter& w, const ColumnBase& base, WireWriter& out) {
-    w.counts<Ordered>([](const Ordered& s) -> std::uint64_t { return s != nullptr; },
-                      w.any<Ordered>([](const Ordered& s) { return s != nullptr; }));
+    using State = OrderedState;
+    w.counts<State>([](const State& s) -> std::uint64_t { return s.present(); },
+                    w.any<State>([](const State& s) { return s.present(); }));
     if (has_any<std::int64_t>(w))
-        w.list<Ordered>(kInteger, [&](const Ordered& s) { out.sint(value_or_zero<std::int64_t>(s)); });
-    if (has_any<double>(w))
-        w.list<Ordered>(kReal, [&](const Ordered& s) { out.fixed(value_or_zero<double>(s)); });
+        w.list<State>(kInteger, [&](const State& s) { out.sint(value_or_zero<std::int64_t>(s)); });
+    if (has_any<double>(w)) w.list<State>(kReal, [&](const State& s) { out.fixed(value_or_zero<double>(s)); });
     encode_distances(
-        w, kTime, unix_ms(base.time), [](const OrderedState& s) { return unix_ms(s.time); }, out);
+        w, kTime, unix_ms(base.time), [](const State& s) { return unix_ms(s.time); }, out);
     encode_distances(
-        w, kOffset, base.offset.value, [](const OrderedState& s) { return s.offset.value; }, out);
-    if (has_any<bool>(w)) w.list<Ordered>(kFlag, [&](const Ordered& s) { out.byte(value_or_zero<bool>(s)); });
+        w, kOffset, base.offset.value, [](const State& s) { return s.offset.value; }, out);
+    if (has_any<bool>(w)) w.list<State>(kFlag, [&](const State& s) { out.byte(value_or_zero<bool>(s)); });
     if (has_any<std::string>(w)) {
-        w.blobs<Ordered>([&](const Ordered& s) {
-            if (s) out.raw(std::get<std::string>(s->value));
+        w.blobs<State>([&](const State& s) {
+            if (s.present()) out.raw(std::get<std::string>(s.value));
         });
     }
 }
