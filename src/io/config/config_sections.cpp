@@ -177,10 +177,13 @@ void read_lookup(const ConfigNode& node, LookupConfig& lookup, ConfigErrors& err
     const MapReader map{
         node,
         "lookup",
-        {{"listen", "readers", "max_connections", "max_request_bytes", "max_entities"}, {"tls"}, {}},
+        {{"listen", "readers", "busy_poll_us", "max_connections", "max_request_bytes", "max_entities"},
+         {"tls"},
+         {}},
         errors};
     map.endpoint("listen", 0, lookup.listen);
     map.integer("readers", 1, 256, lookup.readers);
+    map.integer("busy_poll_us", 0, 1'000, lookup.busy_poll_us);
     map.integer("max_connections", 1, 1'000'000, lookup.max_connections);
     map.bytes("max_request_bytes", 1 << 10, 512 << 20, lookup.max_request_bytes);
     map.integer("max_entities", 1, 1'000'000, lookup.max_entities);

@@ -46,7 +46,18 @@ void LookupLoop::start() {
     redis_.start();
     for (auto& acceptor : acceptors_) accept(acceptor);
     sweep();
-    thread_ = std::thread([this] { io_.run(); });
+    thread_ = std::thread([this] { run(); });
+}
+
+// While Redis owes answers they are soon there, and waking from sleep takes longer than they do.
+void LookupLoop::run() {
+    const auto stay = shared_.options.busy_poll;
+    while (!io_.stopped()) {
+        const auto until = Clock::now() + stay;
+        while (stay.count() > 0 && redis_.outstanding() > 0 && !io_.stopped() && Clock::now() < until)
+            if (io_.poll() == 0) std::this_thread::yield();
+        io_.run_one();
+    }
 }
 
 void LookupLoop::begin_stop() {

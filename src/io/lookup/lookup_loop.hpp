@@ -49,6 +49,7 @@ private:
     void is_held_back(LookupClient& client) override;
     void has_closed(LookupClient& client) override;
 
+    void run();
     void accept(asio::ip::tcp::acceptor& acceptor);
     void welcome(asio::ip::tcp::socket socket);
     void end_turn_later();

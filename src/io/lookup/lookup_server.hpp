@@ -19,6 +19,7 @@ namespace freshet {
 struct LookupOptions {
     std::vector<Endpoint> listen{{"127.0.0.1", 7600}};  // at least one; port 0 takes any free one
     int readers = 1;                                    // threads
+    std::chrono::microseconds busy_poll{0};             // as LookupConfig says
     int max_connections = 10'000;                       // over all readers
     std::size_t max_request_bytes = 1 << 20;
     std::size_t max_entities = 10'000;  // of one FS.MGET
