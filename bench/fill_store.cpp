@@ -27,6 +27,7 @@ struct Options {
     std::int64_t entities = 100'000;
     std::int64_t tiles = 1;            // minutes with events
     std::int64_t events_per_tile = 2;  // of an entity in a partition
+    std::int64_t rest = 0;             // minutes without events since; the first entity moves the clock
     std::int32_t partitions = 1;
     std::int64_t end = 0;  // unix ms of the newest event; 0: Redis's now
     std::int64_t recorded_entities = 200;
@@ -151,7 +152,8 @@ private:
         const std::int64_t tile = number / options_.events_per_tile;
         const std::uint64_t seed = static_cast<std::uint64_t>((entity << 8 | partition) * 1'000'003 + number);
         const std::uint64_t random = mix(seed);
-        const std::int64_t begin = options_.end + 1 - (options_.tiles - tile) * kTile;
+        const std::int64_t rest = entity == 0 ? 0 : options_.rest;
+        const std::int64_t begin = options_.end + 1 - (options_.tiles - tile + rest) * kTile;
         std::int64_t time = begin + static_cast<std::int64_t>(random % kTile);
         const bool last = number + 1 == options_.tiles * options_.events_per_tile;
         if (last && entity == 0) time = options_.end;
@@ -257,6 +259,8 @@ int main(int argc, char** argv) {
     app.add_option("--config", options.config)->required();
     app.add_option("--entities", options.entities)->check(CLI::Range(1, 10'000'000));
     app.add_option("--tiles", options.tiles, "minutes with events")->check(CLI::Range(1, 1000));
+    app.add_option("--rest", options.rest, "minutes that all entities but the first had no events since")
+        ->check(CLI::Range(0, 1000));
     app.add_option("--events-per-tile", options.events_per_tile)->check(CLI::Range(1, 1000));
     app.add_option("--partitions", options.partitions, "every entity has events in each")
         ->check(CLI::Range(1, 64));

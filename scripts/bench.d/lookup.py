@@ -15,6 +15,7 @@ HMGET = "HMGET h:{key} " + " ".join(f"f{i}" for i in range(payments.FEATURES))
 GET = "GET b:{key}"
 CASES = (("one tile", ["--tiles", "1"]),
          ("60 tiles", ["--tiles", "60"]),
+         ("60 tiles, at rest for 20 min", ["--tiles", "60", "--rest", "20"]),
          ("8 origins", ["--tiles", "1", "--partitions", "8"]))
 
 
@@ -92,7 +93,7 @@ def _one_case(bench, name, filling):
         if name == "one tile":
             servers.compare([(f"{what}, against GET", "look-ups/s", "achieved_per_s")], GET, "GET of equal bytes",
                             pipeline=pipeline)
-    if name != "8 origins":
+    if name in ("one tile", "60 tiles"):
         servers.use_real_time()
         what = f"{name}, {RATE:,}/s offered{', real-time' if servers.real_time else ''}"
         servers.compare([(f"{what}: {field[:-3]}", "us", field) for field in ("p50_us", "p99_us")],
