@@ -214,7 +214,7 @@ TEST_CASE("durations and times are read as they are written") {
     }
 }
 
-fs::path example(const std::string& name) { return fs::path{__FILE__}.parent_path() / "../../examples" / name; }
+fs::path example(const std::string& name) { return fs::path{FRESHET_SOURCE_DIR} / "examples" / name; }
 
 TEST_CASE("examples/complete.yaml shows every option with its default") {
     const auto read = load_config(example("complete.yaml"));
