@@ -50,7 +50,7 @@ views:
 struct Options {
     std::uint64_t events = 500'000;
     KeyChoice keys{25'000, 0, 1};
-    std::int64_t hold = 131'072;       // events that a flush waits for: half of ingest.max_inflight_events
+    std::int64_t hold = 524'288;       // events that a flush waits for: half of ingest.max_inflight_events
     std::int64_t spread_ms = 600'000;  // event times rise over so long
 };
 

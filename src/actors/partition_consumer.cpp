@@ -147,7 +147,7 @@ private:
         });
         if (drained.next && *drained.next > life_.shipped_to()) {
             ship(std::move(batch), *drained.next, drained.more);
-        } else {
+        } else if (!life_.behind_log()) {
             end_backlog();
         }
         if (drained.failed) return fail(*drained.failed);
@@ -176,7 +176,7 @@ private:
         intake_.finish(*batch, next);
         life_.ship(*batch);
         parts_->metrics->events_read(partition_.topic, batch->records, batch->bytes);
-        hand_out(std::move(batch), more);
+        hand_out(std::move(batch), more || life_.behind_log());
     }
 
     void hand_out(std::unique_ptr<EventBatch> batch, bool more) {
@@ -244,6 +244,8 @@ private:
         std::size_t entities = 0;
         for (const std::size_t n : entities_) entities += n;
         send(supervisor_, PartitionStatus{partition_, life_.epoch(), recorded, end.end, entities});
+        // What was to follow has not come since the last time: what waits for it need not.
+        if (std::exchange(shipped_before_, life_.shipped_to()) == life_.shipped_to()) end_backlog();
         commit(life_.next_commit());
         go_on();
     }
@@ -298,7 +300,8 @@ private:
     const steady_clock::time_point epoch_asked_ = steady_clock::now();
     EventIntake intake_;
     std::vector<AggregatorActor> aggregators_;
-    bool backlog_ = false;  // the last batch handed out promised another
+    bool backlog_ = false;       // the last batch handed out promised another
+    Offset shipped_before_{-1};  // when the log's end was told last
     std::vector<EntityTable::Counts> seen_;
     std::vector<std::size_t> entities_;
 

@@ -77,9 +77,14 @@ private:
     void go_on() {
         if (loading_.empty()) load();
         const auto now = std::chrono::steady_clock::now();
-        if (table_.flush_due(spec_.hold_events, now)) flush(now);
+        if (table_.flush_due(hold(), now)) flush(now);
         keep_to_memory();
         report();
+    }
+
+    // Only what is stored can be forgotten: short of memory, nothing waits for more events.
+    std::int64_t hold() const {
+        return memory_.budget().to_free(memory_.bytes()) > 0 ? 0 : spec_.hold_events;
     }
 
     void keep_to_memory() {

@@ -47,7 +47,7 @@ public:
     // Whether to flush now: something changed, no flush is away, and it is no use to wait. In a backlog it is,
     // as long as the changes span fewer than `hold` offsets and the oldest is younger than kLongestHold: the
     // more events of an entity a flush holds, the less each costs.
-    static constexpr std::chrono::milliseconds kLongestHold{1000};
+    static constexpr std::chrono::milliseconds kLongestHold{4000};
     bool flush_due(std::int64_t hold, std::chrono::steady_clock::time_point now) const;
 
     // Hands changed entities to `store`, those that changed first, at most kFlushEntities. Until flushed() is

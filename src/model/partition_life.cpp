@@ -41,6 +41,7 @@ Result<StartDecision> PartitionLife::begin(const LogFacts& facts, SteadyTime rec
     frontier_ = Frontier(decision->from, limits_.aggregators);
     counted_.assign(limits_.aggregators, decision->from);
     shipped_to_ = decision->from;
+    log_end_ = facts.range.end;
     return decision;
 }
 
@@ -100,6 +101,7 @@ Result<void> PartitionLife::log_ended(SteadyTime asked, SteadyTime received, Off
                                             std::to_string(read_by_->second.value) +
                                             ": it was truncated or made anew"};
     read_by_ = {received, shipped_to_};
+    log_end_ = end;
     claim_.partitions = partitions;
     watermark_.log_ended(asked, end);
     heartbeat_due_ = true;

@@ -52,6 +52,8 @@ public:
     bool wake_due();
     // One past the last record shipped.
     Offset shipped_to() const { return shipped_to_; }
+    // The log was seen to go on behind it: more will come, whether or not it has been fetched.
+    bool behind_log() const { return shipped_to_ < log_end_; }
     // Before it leaves: fills in the epoch and the recorded clock. It may be empty.
     void ship(EventBatch& batch);
     void dead_letter_sent(Offset offset) { frontier_.dead_letter_sent(offset); }
@@ -99,6 +101,7 @@ private:
     Watermark watermark_;
 
     Offset shipped_to_{};
+    Offset log_end_{};  // as asked last
     std::optional<std::pair<SteadyTime, Offset>> read_by_;  // at that time, all below had been read
     MemoryBudget::Share memory_;
     Inflight unstored_;            // events

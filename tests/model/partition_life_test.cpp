@@ -119,6 +119,19 @@ TEST_CASE("each answer about the end of the log makes one advance due, changed o
     CHECK_FALSE(begun.life.next_advance());
 }
 
+TEST_CASE("a life is behind its log until it has shipped what was seen there, fetched or not") {
+    Begun begun;
+    CHECK(begun.life.behind_log());
+    begun.ship(8, 8);
+    CHECK(begun.life.behind_log());
+    begun.ship(9, 1);
+    CHECK_FALSE(begun.life.behind_log());
+    REQUIRE(begun.life.log_ended(kBegin, kBegin, Offset{12}, 1));
+    CHECK(begun.life.behind_log());
+    begun.ship(13, 4);
+    CHECK_FALSE(begun.life.behind_log());
+}
+
 TEST_CASE("a stopped life is over once all that was shipped is stored and recorded") {
     Begun begun;
     begun.ship(4, 4);

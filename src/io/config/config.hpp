@@ -99,7 +99,7 @@ struct IngestConfig {
     int batch_events = 1024;
     // Events a partition may have read and not yet written to Redis: what is read again after a crash. In a
     // backlog, flushes gather up to half of it, so that an entity is written once for many events.
-    int max_inflight_events = 262'144;
+    int max_inflight_events = 1'048'576;
     // Bytes of decoded events that a partition may hold until they are counted; whichever is reached first
     // stops the reading.
     std::int64_t max_inflight_bytes = 16 << 20;
