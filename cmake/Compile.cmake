@@ -12,6 +12,11 @@ target_compile_options(freshet_compile INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-r
 target_link_libraries(freshet_compile INTERFACE Threads::Threads)
 find_package(Threads REQUIRED)
 
+if(FRESHET_FUZZ)
+  # What is fuzzed must tell the fuzzer where it has been, or the fuzzer is blind.
+  target_compile_options(freshet_compile INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 if(FRESHET_SANITIZE)
   # One CAF header binds a reference to null for every spawn without arguments, hence no "null" check.
   target_compile_options(freshet_compile INTERFACE -fsanitize=${FRESHET_SANITIZE} -fno-sanitize=null

@@ -65,15 +65,17 @@ class Ledger:
 class Load:
     """A thread that produces until it is stopped, or `most` events are out."""
 
-    def __init__(self, port, topic, partitions, source, seed, rate, most, stores=40, customers=200):
+    def __init__(self, port, topic, partitions, source, seed, rate, most, acked=None, **shape):
+        """`acked` is a mapping to fill; `shape` is for generate()."""
         self.ledger = Ledger(source)
-        self.acked = {}                 # (partition, offset) -> (key, value, timestamp)
+        self.acked = {} if acked is None else acked     # (partition, offset) -> (key, value, timestamp)
         self.sent_twice = 0
         self.failure = None
         self._partitions = partitions
         self._rate = rate
         self._most = most
-        self._events = generate(seed, most, int(time.time() * 1000), 1000 / rate, stores, customers)
+        self._events = generate(seed, most, int(time.time() * 1000), 1000 / rate,
+                                **{"stores": 40, "customers": 200, **shape})
         self._producer = Producer(port, topic)
         self._turn = 0
         self._stopping = threading.Event()

@@ -60,13 +60,14 @@ def worst_gap(times, outages):
 
 
 class Prober:
-    def __init__(self, nodes, ledger, view, feature):
+    def __init__(self, nodes, ledger, view, feature, period=PERIOD_SECONDS):
         self.complaints = []
         self.reads = 0
         self._errors = collections.deque(maxlen=MOST_ERRORS)    # (monotonic time, node, text)
         self._nodes = nodes
         self._ledger = ledger
         self._view, self._feature = view, feature
+        self._period = period
         self._losses = 0                # changes whenever Redis forgets something
         self._lock = threading.Lock()
         self._answers = []
@@ -129,7 +130,7 @@ class Prober:
             begun = time.monotonic()
             try:
                 if client is None and not node.running:
-                    self._stopping.wait(PERIOD_SECONDS)
+                    self._stopping.wait(self._period)
                     continue
                 if client is None:
                     client = node.client(timeout=2.0)
@@ -139,7 +140,7 @@ class Prober:
                 if client is not None:
                     client.close()
                 client = None
-            self._stopping.wait(max(0.0, PERIOD_SECONDS - (time.monotonic() - begun)))
+            self._stopping.wait(max(0.0, self._period - (time.monotonic() - begun)))
         if client is not None:
             client.close()
 

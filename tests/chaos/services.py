@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests" / folder) for folder in ("oracle", "lib", "integration")]
@@ -121,18 +122,19 @@ class Broker(kafka_services.Kafka):
     def delete_topic(self, name):
         self._run("topic", "delete", name)
 
-    def _consume(self, topic, line):
-        command = ["kcat", "-C", "-q", "-e", "-b", self.brokers, "-t", topic, "-o", "beginning", "-f", line]
+    def _consume(self, topic, line, since=None):
+        begin = "beginning" if since is None else f"s@{since}"
+        command = ["kcat", "-C", "-q", "-e", "-b", self.brokers, "-t", topic, "-o", begin, "-f", line]
         return subprocess.run(command, check=True, capture_output=True, timeout=300).stdout
 
-    def headers(self, topic):
-        """The headers of every record of a topic, each as {name: text}."""
-        lines = self._consume(topic, "%h\n").decode("utf-8", "replace").splitlines()
+    def headers(self, topic, since=None):
+        """The headers of every record of a topic, each as {name: text}; `since` is a Kafka timestamp."""
+        lines = self._consume(topic, "%h\n", since).decode("utf-8", "replace").splitlines()
         return [dict(h.split("=", 1) for h in line.split(",") if "=" in h) for line in lines]
 
-    def read(self, topic):
-        """Every record of a topic as (partition, offset, timestamp, key, value), by kcat."""
-        data, at = self._consume(topic, "%p %o %T %K %S\n%k%s\n"), 0
+    def read(self, topic, since=None):
+        """Every record of a topic as (partition, offset, timestamp, key, value), by kcat; `since` is a timestamp."""
+        data, at = self._consume(topic, "%p %o %T %K %S\n%k%s\n", since), 0
         while at < len(data):
             end = data.index(b"\n", at)
             partition, offset, timestamp, key_size, size = map(int, data[at:end].split())
@@ -206,6 +208,16 @@ class Node:
             return self.serving and self.statuses().get("redis", "").startswith("connected")
         except (OSError, ProtocolError, RespError):
             return False
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def metrics(self):
+        """{series: value} as Prometheus reads them."""
+        with urllib.request.urlopen(f"http://{self._process.ready['metrics']}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
 
     def owns(self):
         """Whether it has got partitions."""

@@ -12,18 +12,18 @@ from resp import RespError
 MINUTE = 60_000
 
 
-def watermark(node, view):
+def watermark(node, view, columns=None):
     """All that was in Kafka at this time (unix seconds) is counted in a view, as a node says; 0: not known."""
     with node.client() as client:
-        asked, row = time.time(), client.command("FS.GET", view, *PROBES[view], "META")
+        asked, row = time.time(), client.command("FS.GET", view, *(columns or PROBES[view]), "META")
     return 0 if isinstance(row, RespError) or row[2] is None else asked - row[2] / 1000
 
 
-def catch_up(broker, topic, nodes, within):
+def catch_up(broker, topic, nodes, within, probes=None, since=None):
     """Waits until the records of all partitions stand at the log's end and the watermarks beyond now: the log as
-    {(partition, offset): (key, value, timestamp)}."""
+    {(partition, offset): (key, value, timestamp)}, from a Kafka timestamp on if `since` is one."""
     now = time.time()
-    log = {(p, o): (key, value, timestamp) for p, o, timestamp, key, value in broker.read(topic)}
+    log = {(p, o): (key, value, timestamp) for p, o, timestamp, key, value in broker.read(topic, since)}
     ends = collections.Counter()
     for partition, offset in log:
         ends[f"partition {topic}/{partition}"] = max(ends[f"partition {topic}/{partition}"], offset + 1)
@@ -35,8 +35,9 @@ def catch_up(broker, topic, nodes, within):
         return found
 
     wait_until(lambda: ends.items() <= recorded().items(), within, f"the records of {topic} stand at the log's end")
-    for view in PROBES:
-        wait_until(lambda v=view: watermark(nodes[0], v) >= now, within, f"{view} is fresh beyond the last event")
+    for view, columns in (probes or PROBES).items():
+        wait_until(lambda v=view, c=columns: watermark(nodes[0], v, c) >= now, within,
+                   f"{view} is fresh beyond the last event")
     return log
 
 

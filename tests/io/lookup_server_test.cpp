@@ -62,6 +62,22 @@ TEST_CASE_FIXTURE(LookupFixture,
     CHECK(large.receive() == "closed");
 }
 
+TEST_CASE_FIXTURE(LookupFixture, "what announces more than a request may have is refused before it comes") {
+    options.max_request_bytes = 1000;
+    for (const std::string request :
+         {"*2\r\n$4\r\nECHO\r\n$1000000000\r\n", "*1000000000\r\n", "*1\r\n$99999999999999999999\r\n"}) {
+        CAPTURE(request);
+        TestClient c(port());
+        c.send_raw(request);
+        CHECK(c.receive().starts_with("-ERR Protocol error: "));
+        CHECK(c.receive() == "closed");
+    }
+    TestClient endless(port());
+    endless.send_raw(std::string(1001, 'x'));
+    CHECK(endless.receive() == "-ERR Protocol error: too big inline request");
+    CHECK(endless.receive() == "closed");
+}
+
 TEST_CASE_FIXTURE(LookupFixture, "half a request waits for its other half") {
     store("spend", "a", {{kNoon, 5}});
     record_all(kNoon);
@@ -161,6 +177,51 @@ TEST_CASE_FIXTURE(LookupFixture, "more requests than may be pending are answered
         CHECK(c.receive() == "+PONG");
         CHECK(c.receive().starts_with("[\"spend\""));
     }
+}
+
+TEST_CASE_FIXTURE(LookupFixture, "of a long pipeline no more is taken at once than may be pending") {
+    options.max_pending_requests = 3;
+    options.redis_silence = 20s;
+    store("spend", "a", {{kNoon, 5}});
+    record_all(kNoon);
+    TestClient other(port());
+    TestClient c(port());
+    CHECK(c("FS.GET spend a FEATURES 1 spent_1h") == "[5]");
+    kill(redis()->pid(), SIGSTOP);
+    for (int i = 0; i < 10; ++i) c.send_raw("FS.GET spend a FEATURES 1 spent_1h\r\n");
+    int asked = 0;
+    const auto taken = [&] {
+        const std::string info = other("INFO");
+        const std::string name = "total_commands_processed:";
+        return std::stoi(info.substr(info.find(name) + name.size())) - ++asked - 1;
+    };
+    const bool were_taken = becomes_true([&] { return taken() == 3; });
+    for (int i = 0; i < 50; ++i) CHECK(taken() == 3);
+    kill(redis()->pid(), SIGCONT);
+    CHECK(were_taken);
+    for (int i = 0; i < 10; ++i) CHECK(c.receive() == "[5]");
+}
+
+TEST_CASE_FIXTURE(LookupFixture, "a client that does not read is not read from, and gets all once it does") {
+    options.max_unsent_bytes = 200'000;
+    options.most_unsent_bytes = 1'000'000;  // what would close it if its answers were kept
+    TestClient c(port());
+    constexpr int kRequests = 500;
+    const std::string argument(100'000, 'x');
+    const std::string request = "*2\r\n$4\r\nECHO\r\n$100000\r\n" + argument + "\r\n";
+    std::string_view left;
+    int begun = 0;
+    pollfd writable{c.socket(), POLLOUT, 0};
+    while (::poll(&writable, 1, 50) == 1 && begun < kRequests) {
+        if (left.empty()) left = request, ++begun;
+        const ssize_t sent = ::send(c.socket(), left.data(), left.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent > 0) left.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    CHECK(begun < kRequests);
+    std::thread sending([&] { c.send_raw(left); });
+    for (int i = 0; i < begun; ++i) CHECK(c.receive() == '"' + argument + '"');
+    sending.join();
+    CHECK(c("PING") == "+PONG");
 }
 
 TEST_CASE_FIXTURE(LookupFixture, "connections beyond the limit are refused") {

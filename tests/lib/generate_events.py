@@ -73,14 +73,16 @@ def _popularity(number):
 
 
 class _Generator:
-    def __init__(self, seed, start_ms, step_ms, stores, customers, max_future_ms, mess):
+    def __init__(self, seed, start_ms, step_ms, stores, customers, max_future_ms, mess,
+                 new_customers):
         self.random = random.Random(f"{TOPIC} {seed}")
-        self.now = float(start_ms)
+        self.start = self.now = float(start_ms)
         self.step = step_ms
         self.max_future = max_future_ms
         self.stores = [_store_name(rank) for rank in range(stores)]
         self.store_weights = _popularity(stores)
         self.customers = range(-customers // 10, customers - customers // 10)
+        self.new_customers = new_customers / 1000
         self.customer_weights = _popularity(customers)
         self.mess = mess
         self.kinds = list(BAD_SHARES)
@@ -109,6 +111,7 @@ class _Generator:
         """The event as a map from keys to JSON texts."""
         pick = self.random
         customer = pick.choices(self.customers, cum_weights=self.customer_weights)[0]
+        customer += int((self.now - self.start) * self.new_customers)
         texts = {
             "store": json.dumps(store, ensure_ascii=pick.random() < 0.5),
             "customer": str(customer),
@@ -195,9 +198,10 @@ class _Generator:
 
 
 def generate(seed, count, start_ms=1_700_000_000_000, step_ms=100.0, stores=200, customers=2000,
-             max_future_ms=MINUTE, mess=1.0):
-    """Yields (key, value, timestamp_ms); `mess` scales every share, 0 gives none but good events."""
-    generator = _Generator(seed, start_ms, step_ms, stores, customers, max_future_ms, mess)
+             max_future_ms=MINUTE, mess=1.0, new_customers=0.0):
+    """Yields (key, value, timestamp_ms); `mess` scales every share, 0 gives none but good events. So many new customers
+    a second take the place of others."""
+    generator = _Generator(seed, start_ms, step_ms, stores, customers, max_future_ms, mess, new_customers)
     for _ in range(count):
         yield generator.next()
 

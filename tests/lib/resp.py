@@ -92,6 +92,10 @@ class RespClient:
         self._send(b"".join(map(encode_command, commands)))
         return [self._reply() for _ in commands]
 
+    def send(self, *arguments):
+        """Sends a command of which nobody will read the reply: the connection is of no further use."""
+        self._send(encode_command(arguments))
+
     def _send(self, data):
         """Sends while receiving, so that neither side waits for the other with full buffers."""
         view = memoryview(data)
