@@ -83,9 +83,7 @@ private:
     }
 
     // Only what is stored can be forgotten: short of memory, nothing waits for more events.
-    std::int64_t hold() const {
-        return memory_.budget().to_free(memory_.bytes()) > 0 ? 0 : spec_.hold_events;
-    }
+    std::int64_t hold() const { return memory_.budget().to_free(memory_.bytes()) > 0 ? 0 : spec_.hold_events; }
 
     void keep_to_memory() {
         memory_.set(table_.memory_bytes() + flush_bytes_);

@@ -101,7 +101,7 @@ private:
     Watermark watermark_;
 
     Offset shipped_to_{};
-    Offset log_end_{};  // as asked last
+    Offset log_end_{};                                      // as asked last
     std::optional<std::pair<SteadyTime, Offset>> read_by_;  // at that time, all below had been read
     MemoryBudget::Share memory_;
     Inflight unstored_;            // events
