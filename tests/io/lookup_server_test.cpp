@@ -298,6 +298,21 @@ TEST_CASE_FIXTURE(LookupFixture, "a Redis that hangs makes look-ups unavailable 
     CHECK(becomes_true([&] { return c("FS.GET spend a FEATURES 1 spent_1h") == "[5]"; }));
 }
 
+TEST_CASE_FIXTURE(LookupFixture, "a reader in which something fails closes its connections and goes on") {
+    TestClient c(port());
+    TestClient other(port());
+    const std::string answer = c("FS.GET spend a");
+    CHECK(other("FS.GET spend a") == answer);
+    observer.fail_next = true;
+    c.send_raw("FS.GET spend a\r\n");
+    CHECK(c.receive() == "closed");
+    CHECK(other.receive() == "closed");
+    CHECK(observer.errors == 1);
+    TestClient again(port());
+    CHECK(again("FS.GET spend a") == answer);
+    CHECK(again("FS.STATUS").find("\"clients\" \"1\"") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(LookupFixture, "FS.VIEWS lists the views and describes one") {
     TestClient c(port());
     CHECK(c("FS.VIEWS") == "[\"spend\" \"pairs\" \"now\" \"strict\" \"hiding\"]");

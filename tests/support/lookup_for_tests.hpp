@@ -119,11 +119,13 @@ public:
     void answered(std::string_view, std::chrono::nanoseconds, std::size_t count) override {
         ++requests;
         entities += count;
+        if (fail_next.exchange(false)) throw std::runtime_error("planted");
     }
     void second_step() override { ++second_steps; }
     void failed(std::string_view) override { ++errors; }
 
     std::atomic<std::size_t> requests{0}, entities{0}, second_steps{0}, errors{0};
+    std::atomic<bool> fail_next{false};
 };
 
 inline Feature feature(std::string name, Function function, std::optional<std::size_t> field,

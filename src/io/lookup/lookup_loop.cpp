@@ -1,7 +1,10 @@
 #include "io/lookup/lookup_loop.hpp"
 
+#include <exception>
 #include <string>
 #include <utility>
+
+#include "io/log.hpp"
 
 namespace freshet {
 
@@ -49,15 +52,33 @@ void LookupLoop::start() {
     thread_ = std::thread([this] { run(); });
 }
 
-// While Redis owes answers they are soon there, and waking from sleep takes longer than they do.
 void LookupLoop::run() {
-    const auto stay = shared_.options.busy_poll;
     while (!io_.stopped()) {
-        const auto until = Clock::now() + stay;
-        while (stay.count() > 0 && redis_.outstanding() > 0 && !io_.stopped() && Clock::now() < until)
-            if (io_.poll() == 0) std::this_thread::yield();
-        io_.run_one();
+        try {
+            turn();
+        } catch (const std::exception& error) {
+            give_up_all(error.what());
+        }
     }
+}
+
+// While Redis owes answers they are soon there, and waking from sleep takes longer than they do.
+void LookupLoop::turn() {
+    const auto stay = shared_.options.busy_poll;
+    const auto until = Clock::now() + stay;
+    while (stay.count() > 0 && redis_.outstanding() > 0 && !io_.stopped() && Clock::now() < until)
+        if (io_.poll() == 0) std::this_thread::yield();
+    io_.run_one();
+}
+
+// What was being done is half done, and nobody knows for whom: all begin again, other readers do not notice.
+void LookupLoop::give_up_all(const std::string& reason) {
+    log::error("a reader of look-ups failed: " + reason + "; its connections are closed, and it goes on");
+    observer_.failed("ERR");
+    turn_ends_ = false;
+    for (const auto& [id, client] : std::unordered_map(clients_)) client->close();
+    redis_.give_up(reason);
+    end_turn_later();
 }
 
 void LookupLoop::begin_stop() {
@@ -73,8 +94,8 @@ void LookupLoop::accept(asio::ip::tcp::acceptor& acceptor) {
         if (stopping_) return;
         woken();
         if (!error) {
-            welcome(std::move(socket));
-            return accept(acceptor);
+            accept(acceptor);
+            return welcome(std::move(socket));
         }
         // Out of file descriptors, most likely: some will come free.
         auto again = std::make_shared<asio::steady_timer>(io_, kAcceptAgain);
@@ -140,13 +161,13 @@ void LookupLoop::end_turn() {
 }
 
 void LookupLoop::sweep() {
-    const auto clients = clients_;
-    for (const auto& [id, client] : clients)
-        client->check(Clock::now(), stopping_ ? kMostLingeringWhenStopping : kMostLingering);
     sweep_.expires_after(stopping_ ? kSweepWhenStopping : kSweep);
     sweep_.async_wait([this](const asio::error_code& cancelled) {
         if (!cancelled) sweep();
     });
+    const auto clients = clients_;
+    for (const auto& [id, client] : clients)
+        client->check(Clock::now(), stopping_ ? kMostLingeringWhenStopping : kMostLingering);
 }
 
 void LookupLoop::stop() {

@@ -50,6 +50,8 @@ private:
     void has_closed(LookupClient& client) override;
 
     void run();
+    void turn();
+    void give_up_all(const std::string& reason);
     void accept(asio::ip::tcp::acceptor& acceptor);
     void welcome(asio::ip::tcp::socket socket);
     void end_turn_later();

@@ -53,6 +53,8 @@ public:
     void start();
     // Gives up the connection for good.
     void stop();
+    // Gives it up as if it had broken: what is under way is lost, and another is made.
+    void give_up(const std::string& reason) { lose(where_ + ": " + reason, true); }
 
     // Whether commands may be added. They may also while the first connection, or one after a sudden loss, is
     // being made.
