@@ -182,6 +182,10 @@ private:
     void hand_out(std::unique_ptr<EventBatch> batch, bool more) {
         batch->more = backlog_ = more;
         batch->read_at = steady_clock::now();
+        if (batch->read) {
+            const auto now = std::chrono::floor<Duration>(std::chrono::system_clock::now());
+            batch->behind = std::max(Duration{0}, now - batch->read->last.time);
+        }
         const Shared<EventBatch> shared = std::move(batch);
         for (const AggregatorActor& aggregator : aggregators_)
             send(aggregator, BatchReady{life_.epoch(), shared});

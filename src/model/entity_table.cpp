@@ -24,6 +24,7 @@ void EntityTable::apply(std::shared_ptr<const EventBatch> batch, std::span<const
     recorded_clock_ = std::max(recorded_clock_, batch->recorded_clock);
     applied_ = std::max(applied_, batch->next);
     more_ = batch->more;
+    behind_ = batch->behind;
 }
 
 void EntityTable::apply_some(const std::shared_ptr<const EventBatch>& batch, std::span<const Touch> touches) {
@@ -127,7 +128,7 @@ void EntityTable::loaded(const EntityKey& key, std::optional<Head> unfolded) {
 
 bool EntityTable::flush_due(std::int64_t hold, std::chrono::steady_clock::time_point now) const {
     if (flush_in_flight() || dirty_.empty()) return false;
-    if (!more_ || now - dirty_.front().since >= kLongestHold) return true;
+    if (!more_ || now - dirty_.front().since >= longest_hold()) return true;
     return applied_.value - dirty_.front().low.value >= hold;
 }
 

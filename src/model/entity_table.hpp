@@ -45,9 +45,9 @@ public:
     void loaded(const EntityKey& key, std::optional<Head> unfolded);
 
     // Whether to flush now: something changed, no flush is away, and it is no use to wait. In a backlog it is,
-    // as long as the changes span fewer than `hold` offsets and the oldest is younger than kLongestHold: the
+    // as long as the changes span fewer than `hold` offsets and the oldest is younger than longest_hold(): the
     // more events of an entity a flush holds, the less each costs.
-    static constexpr std::chrono::milliseconds kLongestHold{1000};
+    static constexpr Duration kLongestHold{1000};
     bool flush_due(std::int64_t hold, std::chrono::steady_clock::time_point now) const;
 
     // Hands changed entities to `store`, those that changed first, at most kFlushEntities. Until flushed() is
@@ -56,6 +56,8 @@ public:
     static constexpr std::size_t kFlushEntities = 2048;
     std::size_t take_flush(const Store& store);
     void flushed();
+    // So that waiting makes no event more than a quarter later than it is.
+    Duration longest_hold() const { return std::min(kLongestHold, behind_ / 4); }
 
     // Forgets entities that nobody touched for long, until `bytes` are free or enough have been looked at:
     // those whose changes are all stored, and that were not touched again since the last time round. Touched
@@ -133,6 +135,7 @@ private:
     std::optional<Timestamp> clock_;
     std::optional<Timestamp> recorded_clock_;
     bool more_ = false;  // as the last batch said
+    Duration behind_{0};
     std::size_t waiting_ = 0;
     std::deque<Entity*> to_load_;  // in the order of the first event that waits
     std::vector<Offset> loading_;  // the low offset of each load under way, oldest first
