@@ -11,6 +11,8 @@ constexpr std::size_t kTogether = 32;
 
 // Cells that one eviction looks at, so that it ends soon.
 constexpr std::size_t kSweepCells = std::size_t{1} << 16;
+// Where fewer than one entity in so many rests, a search costs more than it gives; flushes soon make more rest.
+constexpr std::size_t kWorthSearching = 8;
 
 }  // namespace
 
@@ -156,11 +158,17 @@ void EntityTable::flushed() {
     flushing_.clear();
 }
 
+std::size_t EntityTable::at_work() const {
+    return to_load_.size() + loading_entities_ + dirty_entities_ + flushing_.entities.size();
+}
+
 std::size_t EntityTable::evict(std::size_t bytes) {
+    if (at_work() > entities_.size() - entities_.size() / kWorthSearching) return 0;
     const std::size_t before = entity_bytes_;
     std::size_t evicted = 0;
     for (std::size_t seen = 0; seen < kSweepCells && before - entity_bytes_ < bytes; ++seen) {
         if (hand_ >= entities_.cells()) hand_ = 0;
+        entities_.prefetch_at(hand_ + 12);
         Entity* const entity = entities_.at(hand_);
         const bool idle = entity && entity->windows && !entity->dirty && !entity->flushing;
         if (!idle || std::exchange(entity->touched, false)) {

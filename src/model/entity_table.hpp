@@ -61,7 +61,7 @@ public:
 
     // Forgets entities that nobody touched for long, until `bytes` are free or enough have been looked at:
     // those whose changes are all stored, and that were not touched again since the last time round. Touched
-    // once more, they are loaded. Gives how many.
+    // once more, they are loaded. Gives how many: none while nearly all are changed, being stored or waiting.
     std::size_t evict(std::size_t bytes);
     // Of the entities, the index and the waiting events; batches that these point into not included.
     std::size_t memory_bytes() const;
@@ -120,6 +120,7 @@ private:
         }
     };
 
+    std::size_t at_work() const;  // changed, being stored or waiting; what is two of these counts twice
     void apply_some(const std::shared_ptr<const EventBatch>& batch, std::span<const Touch> touches);
     Entity& find_or_insert(std::uint64_t hash, const Touch& touch);
     void count(Entity& entity, const EventBatch& batch, std::uint32_t event);

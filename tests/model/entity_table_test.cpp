@@ -156,6 +156,21 @@ TEST_CASE("what is changed, being stored or waiting is not evicted") {
     CHECK(table->safe() == Offset{100});
 }
 
+TEST_CASE("where nearly all entities are at work none is looked for") {
+    Table table(7);
+    table.batch(200, 30);
+    table.load();
+    const std::size_t entities = table->size();
+    table.flush_all();
+    table.batch(2000, 30);
+    REQUIRE(table->dirty() == entities);
+    table.batch(1, 1'000'000);  // one that waits
+    CHECK(table->evict(1 << 30) == 0);
+    table.load();
+    table.flush_all();
+    CHECK(table->evict(1 << 30) + table->evict(1 << 30) == entities + 1);
+}
+
 TEST_CASE("what was touched again is evicted after what was not") {
     Table table(2);
     table.batch(200, 100);
