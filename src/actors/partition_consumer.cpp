@@ -65,6 +65,8 @@ protected:
     }
 
     void on_exit() override {
+        send(watch_, UnwatchEnd{partition_, address()});
+        parts_->metrics->forget_partition(partition_);
         aggregators_.clear();
         writer_ = nullptr;
         watch_ = nullptr;
@@ -275,8 +277,6 @@ private:
     }
 
     void end_life() {
-        send(watch_, UnwatchEnd{partition_});
-        parts_->metrics->forget_partition(partition_);
         if (stopped_.pending()) stopped_.deliver(Stopped{partition_});
         // A normal end does not end what is linked.
         for (const AggregatorActor& aggregator : aggregators_)
