@@ -157,6 +157,7 @@ private:
         intake_.finish(*batch, next_);
         batch->recorded_clock = batch->clock;
         batch->more = made_ < options_.events;
+        batch->behind = std::chrono::hours{1};
         batch_ = std::move(batch);
     }
 

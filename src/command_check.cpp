@@ -5,6 +5,8 @@
 #include "commands.hpp"
 #include "io/config/config_file.hpp"
 #include "io/config/config_text.hpp"
+#include "io/kafka/kafka_settings.hpp"
+#include "model/memory_budget.hpp"
 #include "model/view_plan.hpp"
 #include "stored_size.hpp"
 
@@ -125,6 +127,26 @@ void print_view(const CheckedView& checked, std::optional<std::uint64_t> entitie
                   << " to " << bytes_text(*entities * checked.busy.in_redis()) << " in Redis\n";
 }
 
+// Partitions whose queues have room in what the limit gives them.
+std::size_t partitions_within(std::size_t limit) {
+    return MemoryBudget::kafka_queues(limit) / QueueLimits::least().bytes();
+}
+
+void print_memory(const Config& config) {
+    const auto limit = static_cast<std::size_t>(config.ingest.memory_limit);
+    if (limit == 0) return;
+    std::cout << "\ningest.memory_limit " << bytes_text(limit) << ": "
+              << bytes_text(MemoryBudget::handed_out(limit))
+              << " for entities, events under way and flushes, and ";
+    if (sets_queues(config.kafka.properties)) {
+        std::cout << "beside it what kafka.properties let each partition's queue hold\n";
+    } else {
+        std::cout << bytes_text(MemoryBudget::kafka_queues(limit))
+                  << " for Kafka's queues, which holds for up to " << partitions_within(limit)
+                  << " partitions in all topics\n";
+    }
+}
+
 void print_text(const CheckOptions& options, const Config& config, const std::vector<CheckedView>& views) {
     for (const Source& source : config.definitions.sources)
         std::cout << "source " << source.name << "\n  topic " << source.topic << ", time "
@@ -144,6 +166,7 @@ void print_text(const CheckOptions& options, const Config& config, const std::ve
     if (options.entities)
         std::cout << "\nRedis in total, " << *options.entities << " entities in each of " << views.size()
                   << " views: " << bytes_text(least) << " to " << bytes_text(most) << "\n";
+    print_memory(config);
     std::cout << "\n" << options.config << " is valid\n";
 }
 
@@ -203,6 +226,14 @@ void print_json(const CheckOptions& options, const Config& config, const std::ve
         Json& features = json["services"][service.name] = Json::array();
         for (const auto& [view, feature] : service.features) features.push_back(view + "." + feature);
     }
+    const auto limit = static_cast<std::size_t>(config.ingest.memory_limit);
+    if (limit > 0)
+        json["memory"] = {
+            {"limit_bytes", limit},
+            {"handed_out_bytes", MemoryBudget::handed_out(limit)},
+            {"kafka_queue_bytes",
+             sets_queues(config.kafka.properties) ? Json(nullptr) : Json(MemoryBudget::kafka_queues(limit))},
+            {"most_partitions", partitions_within(limit)}};
     std::cout << json.dump(2) << "\n";
 }
 

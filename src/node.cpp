@@ -127,6 +127,7 @@ struct Node::Parts {
     KafkaSettings kafka_settings() const;
     Result<std::map<std::string, std::shared_ptr<const SourcePlan>>> source_plans() const;
     Result<std::map<std::string, std::int32_t>> find_topics(const std::vector<std::string>& topics);
+    void warn_of_queues(const std::map<std::string, std::int32_t>& partitions) const;
     void stop();
 };
 
@@ -170,6 +171,7 @@ KafkaSettings Node::Parts::kafka_settings() const {
     settings.client_id = config.kafka.client_id;
     settings.instance = config.kafka.instance;
     settings.properties = config.kafka.properties;
+    settings.queued_bytes = MemoryBudget::kafka_queues(static_cast<std::size_t>(config.ingest.memory_limit));
     return settings;
 }
 
@@ -203,6 +205,19 @@ Result<std::map<std::string, std::int32_t>> Node::Parts::find_topics(const std::
         callbacks.give_up);
 }
 
+void Node::Parts::warn_of_queues(const std::map<std::string, std::int32_t>& partitions) const {
+    const std::size_t meant = kafka_settings().queued_bytes;
+    if (meant == 0 || sets_queues(config.kafka.properties)) return;
+    std::size_t all = 0;
+    for (const auto& [topic, count] : partitions) all += static_cast<std::size_t>(count);
+    const std::size_t least = all * QueueLimits::least().bytes();
+    if (least > meant)
+        log::warn("Kafka's queues of " + std::to_string(all) + " partitions may hold " +
+                  std::to_string(least >> 20) + " MiB, more than the " + std::to_string(meant >> 20) +
+                  " MiB that ingest.memory_limit leaves them; raise it, or spread the topics over nodes of "
+                  "different groups");
+}
+
 Result<void> Node::Parts::start_ingest() {
     auto plans = source_plans();
     if (!plans) return plans.error();
@@ -214,6 +229,7 @@ Result<void> Node::Parts::start_ingest() {
     for (const auto& [topic, plan] : *plans) topics.push_back(topic);
     const auto counts = find_topics(topics);
     if (!counts) return counts.error();
+    warn_of_queues(*counts);
     const auto cluster =
         wait_for<std::string>([&] { return event_log->cluster_id(kAskTimeout); }, callbacks.give_up);
     if (!cluster) return cluster.error();

@@ -84,6 +84,9 @@ def start_kafka(bench, topics):
     where = ["--dir", str(bench.folder / "kafka")]
     bench.at_end(lambda: subprocess.run(script + ["stop", "--clean"] + where, capture_output=True, timeout=120))
     address = bench.output(script + ["start"] + where, 300).split()[-1]
+    # It is a session of its own. With a lesser share than ours a busy node and Redis leave it none at all for seconds,
+    # until the group's session times out.
+    setting.raise_share((bench.folder / "kafka" / "pid").read_text().strip())
     for name in topics:
         for topic in (name, name + ".dlq"):
             bench.output(script + ["topic", "create", topic, "--partitions", str(PARTITIONS)] + where, 120)

@@ -61,6 +61,7 @@ def run(bench):
                           free[phase][key])
         bench.row("entities evicted", "", limited["evicted"], peer, free["evicted"])
         bench.row("entities loaded", "", limited["loaded"], peer, free["loaded"])
+        bench.row("events read again", "", limited["read"] - entities - again, peer, free["read"] - entities - again)
         bench.row("partitions restarted", "", limited["restarts"], peer, free["restarts"])
         if limited["resident"] > 1.2 * limit * 2**20 and not bench.quick:
             verdict += f"; {limited['resident'] / 2**20:.0f} MiB resident with a limit of {limit} MiB"
@@ -104,6 +105,7 @@ def _one_node(bench, kafka, limit, entities, again, expected):
     found |= {"accounted": stream.metric("freshet_memory_bytes"),
               "evicted": stream.metric("freshet_evicted_entities_total"),
               "loaded": stream.metric("freshet_loaded_entities_total"),
+              "read": stream.metric("freshet_events_read_total"),
               "restarts": stream.metric("freshet_partition_restarts_total"), "resident": resident.stop()}
     stream.stop()
     return verdict, found

@@ -25,8 +25,7 @@ def in_own_session(work):
         code = 1
         try:
             os.setsid()
-            with contextlib.suppress(OSError):
-                pathlib.Path("/proc/self/autogroup").write_text("-20")
+            raise_share("self")
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
             code = work() or 0
         except KeyboardInterrupt:
@@ -45,6 +44,12 @@ def in_own_session(work):
     while True:
         with contextlib.suppress(InterruptedError):
             return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def raise_share(pid):
+    """Of the session of a process, where the system lets us."""
+    with contextlib.suppress(OSError):
+        pathlib.Path(f"/proc/{pid}/autogroup").write_text("-20")
 
 
 def machine():

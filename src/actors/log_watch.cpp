@@ -27,7 +27,11 @@ protected:
         return {
             [this](const AskStartFacts& question) { return start_facts(question); },
             [this](const WatchEnd& watch) { watched_.insert_or_assign(watch.partition, watch.consumer); },
-            [this](const UnwatchEnd& unwatch) { watched_.erase(unwatch.partition); },
+            [this](const UnwatchEnd& unwatch) {
+                const auto watched = watched_.find(unwatch.partition);
+                if (watched != watched_.end() && watched->second.address() == unwatch.consumer)
+                    watched_.erase(watched);
+            },
             [this](WatchTick) {
                 tick();
                 delayed_send(this, kPeriod, WatchTick{});

@@ -152,6 +152,7 @@ struct WatchEnd {
 };
 struct UnwatchEnd {
     Partition partition;
+    caf::actor_addr consumer;
 };
 struct WatchTick {};
 

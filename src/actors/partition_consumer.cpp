@@ -65,6 +65,8 @@ protected:
     }
 
     void on_exit() override {
+        send(watch_, UnwatchEnd{partition_, address()});
+        parts_->metrics->forget_partition(partition_);
         aggregators_.clear();
         writer_ = nullptr;
         watch_ = nullptr;
@@ -182,6 +184,10 @@ private:
     void hand_out(std::unique_ptr<EventBatch> batch, bool more) {
         batch->more = backlog_ = more;
         batch->read_at = steady_clock::now();
+        if (batch->read) {
+            const auto now = std::chrono::floor<Duration>(std::chrono::system_clock::now());
+            batch->behind = std::max(Duration{0}, now - batch->read->last.time);
+        }
         const Shared<EventBatch> shared = std::move(batch);
         for (const AggregatorActor& aggregator : aggregators_)
             send(aggregator, BatchReady{life_.epoch(), shared});
@@ -273,8 +279,6 @@ private:
     }
 
     void end_life() {
-        send(watch_, UnwatchEnd{partition_});
-        parts_->metrics->forget_partition(partition_);
         if (stopped_.pending()) stopped_.deliver(Stopped{partition_});
         // A normal end does not end what is linked.
         for (const AggregatorActor& aggregator : aggregators_)

@@ -17,6 +17,26 @@ constexpr milliseconds kLongestBackOff{10'000};
 // How long a revoked partition may take to flush and commit before it is given up: below what the log waits.
 constexpr seconds kReleaseWithin{4};
 
+std::string_view reason_of(Errc code) {
+    switch (code) {
+        case Errc::invalid_argument:
+            return "invalid";
+        case Errc::corrupt:
+            return "corrupt";
+        case Errc::not_found:
+            return "not_found";
+        case Errc::unavailable:
+            return "unavailable";
+        case Errc::fenced:
+            return "fenced";
+        case Errc::lost_writes:
+            return "lost_writes";
+        case Errc::refused:
+            return "refused";
+    }
+    return "unknown";
+}
+
 class Supervisor : public SupervisorActor::base {
 public:
     Supervisor(caf::actor_config& config, SupervisorSpec spec, WriterActor writer, LogWatchActor watch)
@@ -74,14 +94,18 @@ private:
     }
 
     void take_failure(const Partition& partition, const Error& error) {
+        take_failure(partition, error, reason_of(error.code));
+    }
+
+    void take_failure(const Partition& partition, const Error& error, std::string_view reason) {
         const auto life = lives_.find(partition);
         if (life == lives_.end() || !life->second.consumer) return;
+        spec_.parts->metrics->life_cut(partition, reason);
         life->second.consumer = nullptr;
         spec_.status->set(partition, "failed: " + error.message);
         if (error.code == Errc::refused) return refuse(error.within(partition.text()));
         log::warn(partition.text() + ": " + error.message + "; beginning again in " +
                   std::to_string(life->second.back_off.count()) + " ms");
-        spec_.parts->metrics->partition_restarted(partition);
         delayed_send(this, life->second.back_off, RestartPartition{partition});
         life->second.back_off = std::min(life->second.back_off * 2, kLongestBackOff);
     }
@@ -96,7 +120,8 @@ private:
         for (auto& [partition, life] : lives_) {
             if (!life.consumer || life.consumer.address() != down.source) continue;
             spec_.parts->log->stop(partition);
-            take_failure(partition, {Errc::unavailable, "its consumer died: " + system().render(down.reason)});
+            take_failure(partition, {Errc::unavailable, "its consumer died: " + system().render(down.reason)},
+                         "died");
             return;
         }
     }
@@ -115,23 +140,31 @@ private:
             spec_.status->remove(partition);
             if (!consumer) continue;
             if (revoked.lost) {
-                spec_.parts->log->stop(partition);
-                send_exit(consumer, caf::exit_reason::kill);
+                cut(partition, consumer, "lost",
+                    "the consumer group took it away unasked, since Kafka or this node was out of reach for "
+                    "longer than a session; what was not recorded is read again by the next owner");
                 continue;
             }
             ++*waiting;
             request(consumer, kReleaseWithin, StopConsuming{})
                 .then([one_done](const Stopped&) mutable { one_done(); },
                       [this, partition, consumer, one_done](const caf::error&) mutable {
-                          log::warn(partition.text() +
-                                    ": not all was flushed in time; the next owner reads it again");
-                          spec_.parts->log->stop(partition);
-                          send_exit(consumer, caf::exit_reason::kill);
+                          cut(partition, consumer, "late",
+                              "not all was flushed in time; the next owner reads it again");
                           one_done();
                       });
         }
         one_done();
         return released;
+    }
+
+    // Ends a life of a partition that is this node's no more.
+    void cut(const Partition& partition, const ConsumerActor& consumer, std::string_view reason,
+             const std::string& told) {
+        log::warn(partition.text() + ": " + told);
+        spec_.parts->metrics->life_cut(partition, reason);
+        spec_.parts->log->stop(partition);
+        send_exit(consumer, caf::exit_reason::kill);
     }
 
     void show(const PartitionStatus& status) {

@@ -52,8 +52,9 @@ struct Metrics::Impl {
         counter(*registry, "freshet_events_dropped_total", "events not counted, by reason");
     prometheus::Family<prometheus::Gauge>& lag = gauge(*registry, "freshet_partition_lag_events",
                                                        "records in Kafka that are not yet counted and stored");
-    prometheus::Family<prometheus::Counter>& restarts =
-        counter(*registry, "freshet_partition_restarts_total", "lives of a partition that ended in an error");
+    prometheus::Family<prometheus::Counter>& restarts = counter(
+        *registry, "freshet_partition_restarts_total",
+        "lives of a partition that did not end in order, by reason: what was not recorded is read again");
     prometheus::Counter& flush_entities =
         counter(*registry, "freshet_flushed_entities_total", "partials written to Redis").Add({});
     prometheus::Counter& flush_bytes =
@@ -141,8 +142,10 @@ void Metrics::loaded(std::uint64_t entities) { impl_->loads.Increment(static_cas
 void Metrics::evicted(std::uint64_t entities) { impl_->evictions.Increment(static_cast<double>(entities)); }
 void Metrics::memory_used(std::size_t bytes) { impl_->memory.Set(static_cast<double>(bytes)); }
 void Metrics::redis_error() { impl_->redis_errors.Increment(); }
-void Metrics::partition_restarted(const Partition& partition) {
-    impl_->restarts.Add(labels_of(partition)).Increment();
+void Metrics::life_cut(const Partition& partition, std::string_view reason) {
+    auto labels = labels_of(partition);
+    labels.emplace("reason", reason);
+    impl_->restarts.Add(labels).Increment();
 }
 void Metrics::looked_up(std::string_view command, std::uint64_t entities, std::chrono::nanoseconds took) {
     auto series = impl_->lookup_series.find(command);

@@ -35,7 +35,8 @@ public:
     void evicted(std::uint64_t entities);
     void memory_used(std::size_t bytes);
     void redis_error();
-    void partition_restarted(const Partition& partition);
+    // `reason`: the kind of an error, "lost" to the group, "late" to hand over, or "died".
+    void life_cut(const Partition& partition, std::string_view reason);
     void looked_up(std::string_view command, std::uint64_t entities, std::chrono::nanoseconds took);
     void lookup_error(std::string_view code);
     void second_step();

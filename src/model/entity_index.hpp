@@ -67,6 +67,10 @@ public:
     // may move them.
     std::size_t cells() const { return cells_.size(); }
     Entry* at(std::size_t cell) const { return cells_[cell].entry.get(); }
+    // A hint before at(); the cell need not exist.
+    void prefetch_at(std::size_t cell) const {
+        if (cell < cells()) __builtin_prefetch(at(cell));
+    }
 
     std::size_t memory_bytes() const { return cells_.capacity() * sizeof(Cell); }
 

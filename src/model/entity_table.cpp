@@ -11,6 +11,8 @@ constexpr std::size_t kTogether = 32;
 
 // Cells that one eviction looks at, so that it ends soon.
 constexpr std::size_t kSweepCells = std::size_t{1} << 16;
+// Where fewer than one entity in so many rests, a search costs more than it gives; flushes soon make more rest.
+constexpr std::size_t kWorthSearching = 8;
 
 }  // namespace
 
@@ -24,6 +26,7 @@ void EntityTable::apply(std::shared_ptr<const EventBatch> batch, std::span<const
     recorded_clock_ = std::max(recorded_clock_, batch->recorded_clock);
     applied_ = std::max(applied_, batch->next);
     more_ = batch->more;
+    behind_ = batch->behind;
 }
 
 void EntityTable::apply_some(const std::shared_ptr<const EventBatch>& batch, std::span<const Touch> touches) {
@@ -127,7 +130,7 @@ void EntityTable::loaded(const EntityKey& key, std::optional<Head> unfolded) {
 
 bool EntityTable::flush_due(std::int64_t hold, std::chrono::steady_clock::time_point now) const {
     if (flush_in_flight() || dirty_.empty()) return false;
-    if (!more_ || now - dirty_.front().since >= kLongestHold) return true;
+    if (!more_ || now - dirty_.front().since >= longest_hold()) return true;
     return applied_.value - dirty_.front().low.value >= hold;
 }
 
@@ -155,11 +158,17 @@ void EntityTable::flushed() {
     flushing_.clear();
 }
 
+std::size_t EntityTable::at_work() const {
+    return to_load_.size() + loading_entities_ + dirty_entities_ + flushing_.entities.size();
+}
+
 std::size_t EntityTable::evict(std::size_t bytes) {
+    if (at_work() > entities_.size() - entities_.size() / kWorthSearching) return 0;
     const std::size_t before = entity_bytes_;
     std::size_t evicted = 0;
     for (std::size_t seen = 0; seen < kSweepCells && before - entity_bytes_ < bytes; ++seen) {
         if (hand_ >= entities_.cells()) hand_ = 0;
+        entities_.prefetch_at(hand_ + 12);
         Entity* const entity = entities_.at(hand_);
         const bool idle = entity && entity->windows && !entity->dirty && !entity->flushing;
         if (!idle || std::exchange(entity->touched, false)) {

@@ -45,9 +45,9 @@ public:
     void loaded(const EntityKey& key, std::optional<Head> unfolded);
 
     // Whether to flush now: something changed, no flush is away, and it is no use to wait. In a backlog it is,
-    // as long as the changes span fewer than `hold` offsets and the oldest is younger than kLongestHold: the
+    // as long as the changes span fewer than `hold` offsets and the oldest is younger than longest_hold(): the
     // more events of an entity a flush holds, the less each costs.
-    static constexpr std::chrono::milliseconds kLongestHold{4000};
+    static constexpr Duration kLongestHold{4000};
     bool flush_due(std::int64_t hold, std::chrono::steady_clock::time_point now) const;
 
     // Hands changed entities to `store`, those that changed first, at most kFlushEntities. Until flushed() is
@@ -56,10 +56,12 @@ public:
     static constexpr std::size_t kFlushEntities = 2048;
     std::size_t take_flush(const Store& store);
     void flushed();
+    // So that waiting makes no event more than a quarter later than it is.
+    Duration longest_hold() const { return std::min(kLongestHold, behind_ / 4); }
 
     // Forgets entities that nobody touched for long, until `bytes` are free or enough have been looked at:
     // those whose changes are all stored, and that were not touched again since the last time round. Touched
-    // once more, they are loaded. Gives how many.
+    // once more, they are loaded. Gives how many: none while nearly all are changed, being stored or waiting.
     std::size_t evict(std::size_t bytes);
     // Of the entities, the index and the waiting events; batches that these point into not included.
     std::size_t memory_bytes() const;
@@ -118,6 +120,7 @@ private:
         }
     };
 
+    std::size_t at_work() const;  // changed, being stored or waiting; what is two of these counts twice
     void apply_some(const std::shared_ptr<const EventBatch>& batch, std::span<const Touch> touches);
     Entity& find_or_insert(std::uint64_t hash, const Touch& touch);
     void count(Entity& entity, const EventBatch& batch, std::uint32_t event);
@@ -133,6 +136,7 @@ private:
     std::optional<Timestamp> clock_;
     std::optional<Timestamp> recorded_clock_;
     bool more_ = false;  // as the last batch said
+    Duration behind_{0};
     std::size_t waiting_ = 0;
     std::deque<Entity*> to_load_;  // in the order of the first event that waits
     std::vector<Offset> loading_;  // the low offset of each load under way, oldest first

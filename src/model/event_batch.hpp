@@ -31,6 +31,8 @@ struct EventBatch {
     // more events of its entities.
     bool more = false;
     std::chrono::steady_clock::time_point read_at{};
+    // How old its last record was then, by Kafka's timestamp.
+    Duration behind{0};
     std::optional<MarkedSpan> read;  // its records, counted or not
     std::size_t bytes = 0;           // of the records' payloads
     std::size_t records = 0;

@@ -12,9 +12,11 @@ namespace freshet {
 
 class MemoryBudget {
 public:
-    // Of the node's limit five eighths are handed out; the rest is for Kafka's queues, the program and the
-    // allocator. 0: no limit.
-    explicit MemoryBudget(std::size_t limit = 0) : most_(limit / 8 * 5) {}
+    // Of the node's limit five eighths are handed out; a quarter is for Kafka's queues, and an eighth for the
+    // program and the allocator. 0: no limit.
+    explicit MemoryBudget(std::size_t limit = 0) : most_(handed_out(limit)) {}
+    static constexpr std::size_t handed_out(std::size_t limit) { return limit / 8 * 5; }
+    static constexpr std::size_t kafka_queues(std::size_t limit) { return limit / 4; }
 
     std::size_t used() const { return used_.load(std::memory_order_relaxed); }
     // Nothing more should be taken.

@@ -60,7 +60,7 @@ public:
         parts->group = "freshet";
         parts->kafka_cluster = "memory";
         parts->limits = limits;
-        parts->memory = std::make_shared<MemoryBudget>(static_cast<std::size_t>(limits.memory_limit));
+        memory = parts->memory = std::make_shared<MemoryBudget>(static_cast<std::size_t>(limits.memory_limit));
         parts->metrics = &metrics_;
         parts->watchdog = &watchdog_;
         writer_ = spawn_writer(system_, std::make_unique<MemoryPartialStore>(server), metrics_, Thread::shared);
@@ -112,7 +112,13 @@ public:
     // Runs messages until there are none; fails on a loop without end.
     void settle() {
         constexpr std::size_t kTooMany = 200'000;
-        REQUIRE(scheduler().run(kTooMany) < kTooMany);
+        constexpr std::size_t kStep = 10;
+        std::size_t all = 0;
+        for (std::size_t some = kStep; some == kStep; all += some) {
+            some = scheduler().run(kStep);
+            most_memory = std::max(most_memory, memory->used());
+            REQUIRE(all < kTooMany);
+        }
     }
     // Lets timers fire up to `time` from now, in their order.
     void advance(std::chrono::milliseconds time) {
@@ -163,15 +169,22 @@ public:
     std::shared_ptr<MemoryServer> server = std::make_shared<MemoryServer>();
     std::shared_ptr<NodeStatus> status = std::make_shared<NodeStatus>();
     std::vector<Error> refused;
+    std::shared_ptr<MemoryBudget> memory;
+    std::size_t most_memory = 0;  // that was accounted for since the start
 
-    // The sum of a metric's series.
-    double metric(const std::string& name) const {
+    // The sum of a metric's series, of those whose labels contain `label`.
+    double metric(const std::string& name, const std::string& label = "") const {
         double sum = 0;
         std::istringstream lines(metrics_.text());
         for (std::string line; std::getline(lines, line);)
-            if (line.starts_with(name + " ") || line.starts_with(name + "{"))
+            if ((line.starts_with(name + " ") || line.starts_with(name + "{")) &&
+                line.find(label) != std::string::npos)
                 sum += std::stod(line.substr(line.rfind(' ')));
         return sum;
+    }
+    // Lives that were cut short for that reason.
+    double cut(const std::string& reason) const {
+        return metric("freshet_partition_restarts_total", "reason=\"" + reason + "\"");
     }
     // Fenced calls that the store took.
     std::uint64_t calls() { return server->snapshot().records.at(partition).calls; }

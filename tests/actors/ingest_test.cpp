@@ -164,6 +164,26 @@ TEST_CASE("a store restored from an older snapshot is noticed and fed again from
     CHECK(node.recorded() == 21);
     CHECK(node.stored("north", kT + 20) == Values(21, 21));
     CHECK(node.log->starts() == 2);
+    CHECK(node.cut("lost_writes") == 1);
+}
+
+TEST_CASE("a partition that the group took away is counted as lost, and gives its memory back") {
+    IngestFixture node;
+    node.assign();
+    node.server->set_down(true);
+    for (int i = 0; i < 5000; ++i) node.order("store-" + std::to_string(i), 1, kT);
+    node.settle();
+    CHECK(node.memory->used() > 0);
+    CHECK(node.revoke(true));
+    CHECK(node.cut("lost") == 1);
+    node.server->set_down(false);
+    node.advance(3s);
+    CHECK(node.memory->used() == 0);
+    CHECK(node.metric("freshet_partition_lag_events") == 0);
+    node.assign();
+    node.advance(3s);
+    CHECK(node.recorded() == 5000);
+    CHECK(node.stored("store-7", kT) == Values(1, 1));
 }
 
 TEST_CASE("a store that was emptied is noticed while idle and rebuilt from the log") {

@@ -292,6 +292,7 @@ class NodeFaults(FaultTest):
         self.wait(lambda: len(self.owned(self.nodes[1])) == 4, "the other node owns all")
         self.nodes[0].go_on()
         self.wait(self.settled, "both nodes own partitions")
+        self.assertIn("the consumer group took it away", self.nodes[0].log)
         self.judge(recovered)
 
 

@@ -26,7 +26,7 @@ public:
     }
 
     // Events of random entities among `names`.
-    void batch(std::size_t events, std::int64_t names, bool more = false) {
+    void batch(std::size_t events, std::int64_t names, bool more = false, Duration behind = 1h) {
         auto batch = std::make_shared<EventBatch>();
         std::vector<StoredEvent> made;
         for (std::size_t i = 0; i < events; ++i) {
@@ -43,6 +43,7 @@ public:
         batch->next = Offset{next_};
         batch->recorded_clock = recorded_clock_;
         batch->more = more;
+        batch->behind = behind;
         table_->apply(batch, batch->touches[0]);
     }
     void load() {
@@ -155,6 +156,21 @@ TEST_CASE("what is changed, being stored or waiting is not evicted") {
     CHECK(table->safe() == Offset{100});
 }
 
+TEST_CASE("where nearly all entities are at work none is looked for") {
+    Table table(7);
+    table.batch(200, 30);
+    table.load();
+    const std::size_t entities = table->size();
+    table.flush_all();
+    table.batch(2000, 30);
+    REQUIRE(table->dirty() == entities);
+    table.batch(1, 1'000'000);  // one that waits
+    CHECK(table->evict(1 << 30) == 0);
+    table.load();
+    table.flush_all();
+    CHECK(table->evict(1 << 30) + table->evict(1 << 30) == entities + 1);
+}
+
 TEST_CASE("what was touched again is evicted after what was not") {
     Table table(2);
     table.batch(200, 100);
@@ -200,6 +216,19 @@ TEST_CASE("in a backlog a flush waits for a span of offsets or a second, and els
     CHECK(table->flush_due(100, start));
     table.begin_flush();
     CHECK_FALSE(table->flush_due(0, start + 1h));  // one is away
+}
+
+TEST_CASE("in a backlog of recent events a flush waits for a quarter of their age at most") {
+    Table table(6);
+    const std::chrono::steady_clock::time_point start{};
+    table.batch(10, 5, true, 80ms);
+    table.load();
+    CHECK_FALSE(table->flush_due(100, start + 19ms));
+    CHECK(table->flush_due(100, start + 20ms));
+    table.batch(10, 5, true, 1h);  // it turns out to be an old one
+    CHECK_FALSE(table->flush_due(100, start + EntityTable::kLongestHold - 1ms));
+    table.batch(10, 5, true, 0ms);  // and now it is caught up with
+    CHECK(table->flush_due(100, start));
 }
 
 TEST_CASE(

@@ -15,12 +15,14 @@ enum class Met : std::size_t {
     sealed,       // a head with sealed tiles
     expired,      // an entity
     generation,   // a new one
+    evicted,      // an entity
+    reloaded,     // one that its life had evicted
     value,        // compared at the end, not 0
     incomplete,   // compared at the end
 };
-constexpr std::array<const char*, 10> kMetNames = {"calls",  "late",      "fenced",  "lost writes",
-                                                   "stale",  "sealed",    "expired", "generations",
-                                                   "values", "incomplete"};
+constexpr std::array<const char*, 12> kMetNames = {"calls",   "late",         "fenced",  "lost writes",
+                                                   "stale",   "sealed",       "expired", "generations",
+                                                   "evicted", "loaded again", "values",  "incomplete"};
 
 class Counts {
 public:

@@ -96,6 +96,7 @@ void Consumer::handle(StartFacts& m) {
         a.epoch = life_->epoch();
         a.loading = 0;
         a.awaited.clear();
+        a.known.clear();
         a.read.reset();
         a.reported = {a.epoch, 0, decision->from, decision->from};
     }
@@ -245,7 +246,9 @@ void Consumer::handle(Aggregator& a, std::size_t index, Loaded& m) {
         // What was not asked for in this life may come only where messages of former lives are taken.
         const EntityKey& key = (*m.keys)[i];
         const auto same = [&](const EntityKey& k) { return k.view == key.view && k.name == key.name; };
-        if (std::erase_if(a.awaited, same) > 0) a.table->loaded(key, std::move((*m.result)[i]));
+        if (std::erase_if(a.awaited, same) == 0) continue;
+        if (!a.known.emplace(key.view, key.name).second) node_.counts.met(Met::reloaded);
+        a.table->loaded(key, std::move((*m.result)[i]));
     }
     aggregator_goes_on(a, index);
 }
@@ -254,6 +257,11 @@ void Consumer::handle(Aggregator& a, std::size_t index, Flushed& m) {
     if (!m.result) return aggregator_failed(a, m.result.error());
     a.table->flushed();
     aggregator_goes_on(a, index);
+}
+
+void Consumer::evict(std::size_t index, std::size_t bytes) {
+    if (!life_ || !aggregators[index].table) return;
+    for (std::size_t n = aggregators[index].table->evict(bytes); n > 0; --n) node_.counts.met(Met::evicted);
 }
 
 void Consumer::aggregator_failed(Aggregator& a, const Error& error) {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <variant>
 
 #include "fake_log.hpp"
@@ -70,9 +71,10 @@ using ConsumerMessage =
 struct Aggregator {
     std::optional<EntityTable> table;  // none before the first life has begun
     Epoch epoch;
-    std::size_t loading = 0;         // loads that are away
-    std::vector<EntityKey> awaited;  // and what they are of
-    std::optional<MarkedSpan> read;  // in this life
+    std::size_t loading = 0;                                // loads that are away
+    std::vector<EntityKey> awaited;                         // and what they are of
+    std::set<std::pair<std::uint32_t, std::string>> known;  // loaded in this life
+    std::optional<MarkedSpan> read;                         // in this life
     Progress reported{};
     std::deque<AggregatorMessage> mailbox;  // outlives the lives
 };
@@ -97,6 +99,7 @@ public:
     void handle_next();  // of the mailbox, which is not empty
     void aggregator_handles_next(std::size_t aggregator);
     void drain(std::size_t most);
+    void evict(std::size_t aggregator, std::size_t bytes);
     void answer_facts();
     void answer_end(Offset end, SteadyTime asked);
     void stop();
@@ -203,14 +206,16 @@ private:
 
 class Node {
 public:
-    Node(std::string name, Plant plant, std::array<FakeLog, kMostPartitions>& logs, const SteadyTime& now)
-        : name(std::move(name)), plant(plant), logs(logs), now(now) {}
+    Node(std::string name, Plant plant, std::array<FakeLog, kMostPartitions>& logs, const SteadyTime& now,
+         Counts& counts)
+        : name(std::move(name)), plant(plant), logs(logs), now(now), counts(counts) {}
     void crash();
 
     const std::string name;
     const Plant plant;
     std::array<FakeLog, kMostPartitions>& logs;
     const SteadyTime& now;
+    Counts& counts;
     bool up = true;
     bool paused = false;
     bool commits_are_lost = false;

@@ -11,7 +11,7 @@ World::World(std::uint64_t seed, Plant plant, bool trace)
       dice_(seed, ~std::uint64_t{0}),
       tracing_(trace),
       store_(plant, counts_),
-      nodes_{Node("n0", plant, logs_, steady_), Node("n1", plant, logs_, steady_)},
+      nodes_{Node("n0", plant, logs_, steady_, counts_), Node("n1", plant, logs_, steady_, counts_)},
       partitions_(1 + dice_.below(kMostPartitions)),
       fault_percent_(std::array<std::size_t, 4>{10, 30, 60, 100}[dice_.below(4)]),
       check_(logs_, counts_) {
@@ -30,6 +30,7 @@ const std::vector<World::Action>& World::actions() {
         {140, "consumer turn", &World::consumer_turn},
         {140, "aggregator turn", &World::aggregator_turn},
         {80, "drain", &World::drain},
+        {60, "evict", &World::evict},
         {100, "send", &World::send},
         {90, "deliver", &World::deliver},
         {90, "answer", &World::answer},
@@ -151,6 +152,13 @@ void World::drain() {
     Node& node = any_node();
     Consumer& consumer = node.consumers[any_partition()];
     if (runs(node) && consumer.living() && consumer.wakes) consumer.drain(1 + dice_.below(4));
+}
+
+// One that rests, or all that do.
+void World::evict() {
+    Node& node = any_node();
+    const std::size_t bytes = dice_.percent(50) ? 1 : std::size_t{1} << 20;
+    if (runs(node)) node.consumers[any_partition()].evict(dice_.below(kAggregators), bytes);
 }
 
 void World::send() {

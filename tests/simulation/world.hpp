@@ -47,6 +47,7 @@ private:
     void consumer_turn();
     void aggregator_turn();
     void drain();
+    void evict();
     void send();
     void begin_life();
     void watch();

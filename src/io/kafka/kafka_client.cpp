@@ -8,8 +8,9 @@ namespace {
 
 KafkaContext& context_of(void* opaque) { return *static_cast<KafkaContext*>(opaque); }
 
+// Warnings tell of sessions and requests that timed out; CONFWARN of properties that are another client's.
 void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
-    if (level > LOG_ERR) return;
+    if (level > LOG_WARNING || std::string_view(facility) == "CONFWARN") return;
     context_of(rd_kafka_opaque(client))
         .reports->report(facility, {Errc::unavailable, std::string("kafka: ") + text});
 }

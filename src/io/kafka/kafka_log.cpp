@@ -28,8 +28,18 @@ Result<void> KafkaLog::subscribe(const std::vector<std::string>& topics, GroupLi
     if (member_->joined())
         return Error{Errc::invalid_argument, "already a member of the group " + settings_.group};
     // librdkafka 2.0.2 may crash on a subscription to a topic that does not exist.
-    if (const auto counts = partition_counts(topics, kSubscribeTimeout); !counts) return counts.error();
-    auto conf = kafka_conf(settings_, KafkaRole::member);
+    const auto counts = partition_counts(topics, kSubscribeTimeout);
+    if (!counts) return counts.error();
+    KafkaSettings settings = settings_;
+    if (settings.queued_bytes > 0 && !sets_queues(settings.properties)) {
+        // All of them may be assigned to this node.
+        std::size_t partitions = 0;
+        for (const auto& [topic, count] : *counts) partitions += static_cast<std::size_t>(count);
+        const QueueLimits limits = QueueLimits::of(settings.queued_bytes, partitions);
+        settings.properties["queued.min.messages"] = std::to_string(limits.messages);
+        settings.properties["queued.max.messages.kbytes"] = std::to_string(limits.kbytes);
+    }
+    auto conf = kafka_conf(settings, KafkaRole::member);
     if (!conf) return conf.error();
     return member_->join(std::move(*conf), topics, listener);
 }

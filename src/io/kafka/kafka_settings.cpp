@@ -3,6 +3,7 @@
 #include <librdkafka/rdkafka.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <span>
@@ -11,6 +12,11 @@
 
 namespace freshet {
 namespace {
+
+constexpr const char* kQueueMessages = "queued.min.messages";
+constexpr const char* kQueueKbytes = "queued.max.messages.kbytes";
+constexpr std::size_t kMostMessages = 200'000;
+constexpr std::size_t kMostKbytes = 32'768;
 
 struct Setting {
     const char* name;
@@ -24,10 +30,10 @@ constexpr Setting kConsumerAdvice[] = {
     {"fetch.wait.max.ms", "50"},
     {"fetch.error.backoff.ms", "100"},
     // librdkafka looks at a full partition only once a second, so that what it holds must last longer than
-    // that; and
-    // memory is the number of partitions times this when nobody drains.
-    {"queued.min.messages", "200000"},
-    {"queued.max.messages.kbytes", "32768"},
+    // that; and memory is the number of partitions times this when nobody drains. With a memory limit there is
+    // less (QueueLimits).
+    {kQueueMessages, "200000"},
+    {kQueueKbytes, "32768"},
     {"heartbeat.interval.ms", "1000"},
 };
 constexpr Setting kProducerAdvice[] = {
@@ -119,6 +125,16 @@ Result<void> set_ours(rd_kafka_conf_t* conf, const KafkaSettings& settings, Kafk
 }
 
 }  // namespace
+
+QueueLimits QueueLimits::of(std::size_t bytes, std::size_t partitions) {
+    const std::size_t half = bytes / std::max<std::size_t>(1, partitions) / 2;
+    return {std::clamp(half / kMessageBytes, kLeastMessages, kMostMessages),
+            std::clamp(half / 1024, kLeastKbytes, kMostKbytes)};
+}
+
+bool sets_queues(const std::map<std::string, std::string>& properties) {
+    return properties.contains(kQueueMessages) || properties.contains(kQueueKbytes);
+}
 
 Result<KafkaConf> kafka_conf(const KafkaSettings& settings, KafkaRole role) {
     KafkaConf conf{rd_kafka_conf_new()};

@@ -17,6 +17,9 @@ struct KafkaSettings {
     std::string instance;               // of a static member of the group; empty: a dynamic one
     // librdkafka's names and values. They override our advice; reserved_property() says which are refused.
     std::map<std::string, std::string> properties;
+    // What the member's queues should hold at most, all partitions of its topics together; 0: librdkafka's
+    // settings alone decide.
+    std::size_t queued_bytes = 0;
     // How long the partitions of a dead node stand still. Only tests change it.
     Duration session_timeout{6000};
 };
@@ -27,6 +30,25 @@ enum class KafkaRole {
     producer,  // never loses or doubles a record within its life; keeps the order
     courier,   // never loses a record, may send it twice
 };
+
+// Of each partition's queue, what is fetched and not yet drained: fetching goes on below both.
+struct QueueLimits {
+    std::size_t messages;
+    std::size_t kbytes;
+
+    // The least that goes well.
+    static constexpr std::size_t kLeastMessages = 2000;
+    static constexpr std::size_t kLeastKbytes = 1024;
+    // With what librdkafka needs for a message beside its bytes, which is counted in neither.
+    static constexpr std::size_t kMessageBytes = 512;
+
+    // So that `partitions` queues stay at `bytes` together, or at the least if that is more.
+    static QueueLimits of(std::size_t bytes, std::size_t partitions);
+    static constexpr QueueLimits least() { return {kLeastMessages, kLeastKbytes}; }
+    constexpr std::size_t bytes() const { return messages * kMessageBytes + kbytes * 1024; }
+};
+// Whether `properties` say how much a queue holds, so that QueueLimits do not.
+bool sets_queues(const std::map<std::string, std::string>& properties);
 
 Result<KafkaConf> kafka_conf(const KafkaSettings& settings, KafkaRole role);
 
