@@ -85,6 +85,25 @@ TEST_CASE("a node short of memory forgets resting entities and loads them again,
         CHECK(node.stored("store-" + std::to_string(i), kT + 4) == Values(4, 4 * i));
 }
 
+TEST_CASE("one hot entity stays within the memory limit, though the store is stuck for a while") {
+    IngestConfig limits;
+    limits.memory_limit = 1'000'000;
+    IngestFixture node(limits);
+    constexpr int kEvents = 100'000;
+    for (int i = 0; i < kEvents; ++i) node.order("north", 1, kT + i);
+    node.assign();
+    CHECK(node.recorded() == kEvents);
+    node.server->set_down(true);
+    for (int i = 0; i < kEvents; ++i) node.order("north", 1, kT + kEvents + i);
+    node.settle();
+    CHECK(node.recorded() == kEvents);
+    node.server->set_down(false);
+    node.advance(5s);
+    CHECK(node.recorded() == 2 * kEvents);
+    CHECK(node.stored("north", kT + 2 * kEvents) == Values(2 * kEvents, 2 * kEvents));
+    CHECK(node.most_memory < 1'000'000);
+}
+
 TEST_CASE("a store that is stuck holds the reading up before memory runs out") {
     IngestConfig limits;
     limits.batch_events = 100;
@@ -99,6 +118,8 @@ TEST_CASE("a store that is stuck holds the reading up before memory runs out") {
     node.server->set_down(false);
     node.advance(5s);
     CHECK(node.recorded() == 20'000);
+    CHECK(node.most_memory < 1'000'000);
+    for (int i = 0; i < 20'000; i += 397) CHECK(node.stored("store-" + std::to_string(i), kT) == Values(1, 1));
 }
 
 TEST_CASE("huge events are read a few at a time") {
