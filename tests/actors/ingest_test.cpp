@@ -104,6 +104,24 @@ TEST_CASE("one hot entity stays within the memory limit, though the store is stu
     CHECK(node.most_memory < 1'000'000);
 }
 
+TEST_CASE("events near Kafka's limit of a message stay within the memory limit, and each is counted") {
+    IngestConfig limits;
+    limits.memory_limit = 64 << 20;
+    IngestFixture node(limits);
+    constexpr int kEvents = 100;
+    const std::string huge(900'000, 'x');
+    for (int i = 0; i < kEvents; ++i) node.order(huge + std::to_string(i % 50), 1, kT);
+    node.assign();
+    node.server->set_down(true);
+    node.advance(1s);
+    node.server->set_down(false);
+    node.advance(5s);
+    CHECK(node.recorded() == kEvents);
+    CHECK(node.most_memory < 64 << 20);
+    CHECK(node.metric("freshet_evicted_entities_total") > 0);
+    for (int i = 0; i < 50; i += 7) CHECK(node.stored(huge + std::to_string(i), kT) == Values(2, 2));
+}
+
 TEST_CASE("a store that is stuck holds the reading up before memory runs out") {
     IngestConfig limits;
     limits.batch_events = 100;
