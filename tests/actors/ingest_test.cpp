@@ -85,6 +85,43 @@ TEST_CASE("a node short of memory forgets resting entities and loads them again,
         CHECK(node.stored("store-" + std::to_string(i), kT + 4) == Values(4, 4 * i));
 }
 
+TEST_CASE("one hot entity stays within the memory limit, though the store is stuck for a while") {
+    IngestConfig limits;
+    limits.memory_limit = 1'000'000;
+    IngestFixture node(limits);
+    constexpr int kEvents = 100'000;
+    for (int i = 0; i < kEvents; ++i) node.order("north", 1, kT + i);
+    node.assign();
+    CHECK(node.recorded() == kEvents);
+    node.server->set_down(true);
+    for (int i = 0; i < kEvents; ++i) node.order("north", 1, kT + kEvents + i);
+    node.settle();
+    CHECK(node.recorded() == kEvents);
+    node.server->set_down(false);
+    node.advance(5s);
+    CHECK(node.recorded() == 2 * kEvents);
+    CHECK(node.stored("north", kT + 2 * kEvents) == Values(2 * kEvents, 2 * kEvents));
+    CHECK(node.most_memory < 1'000'000);
+}
+
+TEST_CASE("events near Kafka's limit of a message stay within the memory limit, and each is counted") {
+    IngestConfig limits;
+    limits.memory_limit = 64 << 20;
+    IngestFixture node(limits);
+    constexpr int kEvents = 100;
+    const std::string huge(900'000, 'x');
+    for (int i = 0; i < kEvents; ++i) node.order(huge + std::to_string(i % 50), 1, kT);
+    node.assign();
+    node.server->set_down(true);
+    node.advance(1s);
+    node.server->set_down(false);
+    node.advance(5s);
+    CHECK(node.recorded() == kEvents);
+    CHECK(node.most_memory < 64 << 20);
+    CHECK(node.metric("freshet_evicted_entities_total") > 0);
+    for (int i = 0; i < 50; i += 7) CHECK(node.stored(huge + std::to_string(i), kT) == Values(2, 2));
+}
+
 TEST_CASE("a store that is stuck holds the reading up before memory runs out") {
     IngestConfig limits;
     limits.batch_events = 100;
@@ -99,6 +136,8 @@ TEST_CASE("a store that is stuck holds the reading up before memory runs out") {
     node.server->set_down(false);
     node.advance(5s);
     CHECK(node.recorded() == 20'000);
+    CHECK(node.most_memory < 1'000'000);
+    for (int i = 0; i < 20'000; i += 397) CHECK(node.stored("store-" + std::to_string(i), kT) == Values(1, 1));
 }
 
 TEST_CASE("huge events are read a few at a time") {
