@@ -17,10 +17,11 @@ enum class Met : std::size_t {
     generation,   // a new one
     value,        // compared at the end, not 0
     incomplete,   // compared at the end
+    added,        // a feature complete again, at the end, that had been gone
 };
-constexpr std::array<const char*, 10> kMetNames = {"calls",  "late",      "fenced",  "lost writes",
-                                                   "stale",  "sealed",    "expired", "generations",
-                                                   "values", "incomplete"};
+constexpr std::array<const char*, 11> kMetNames = {"calls",  "late",       "fenced",  "lost writes",
+                                                   "stale",  "sealed",     "expired", "generations",
+                                                   "values", "incomplete", "added"};
 
 class Counts {
 public:
