@@ -217,6 +217,9 @@ private:
         progress.clock = from_unix_ms(options_.end);
         progress.watermark = origin.redis_now;
         progress.fingerprint = plan().fingerprint();
+        progress.retain = plan().view().retain;
+        for (const FeaturePlan& feature : plan().features())
+            progress.features[feature.name] = {feature.fingerprint, std::nullopt};
         origin.finish(plan(), progress);
         for (const auto& [name, head] : origin.heads)
             if (p == 0) send_plain({"SET", "b:" + name, head});

@@ -4,6 +4,7 @@
 #include "actors/window_aggregator.hpp"
 #include "io/log.hpp"
 #include "io/metrics.hpp"
+#include "io/stored/stored_layout.hpp"
 #include "model/partition_life.hpp"
 
 namespace freshet {
@@ -16,6 +17,16 @@ PartitionLife::Limits limits_of(const IngestConfig& config) {
     return {static_cast<std::size_t>(config.aggregators_per_partition),
             static_cast<std::size_t>(config.max_inflight_events),
             static_cast<std::size_t>(config.max_inflight_bytes)};
+}
+
+ViewStart view_start(const ViewPlan& plan, const Source& source, Offset start) {
+    const View& view = plan.view();
+    ViewStart asked{plan.id(), plan.fingerprint(), view.clock == View::Clock::wall,
+                    start,     source.max_future,  view.retain};
+    for (const FeaturePlan& feature : plan.features())
+        asked.features.push_back({feature.name, feature.fingerprint});
+    asked.layout = StoredLayout::of(source, plan).text();
+    return asked;
 }
 
 class PartitionConsumer : public ConsumerActor::base {
@@ -93,9 +104,7 @@ private:
         if (!*facts.log) return fail(facts.log->error());
         std::vector<ViewStart> starts;
         for (std::size_t v = 0; v < views().size(); ++v)
-            starts.push_back({views()[v]->id(), views()[v]->fingerprint(),
-                              views()[v]->view().clock == View::Clock::wall, facts.view_starts[v],
-                              source_->source.max_future});
+            starts.push_back(view_start(*views()[v], source_->source, facts.view_starts[v]));
         const auto decision = life_.begin(**facts.log, steady_clock::now(), starts);
         if (!decision) return fail(decision.error());
         for (const std::string& note : decision->notes) log::warn(note);
@@ -103,7 +112,7 @@ private:
     }
 
     void begin_at(const StartDecision& decision) {
-        spawn_aggregators(decision.from);
+        spawn_aggregators(decision);
         std::vector<Offset> view_next;
         for (const ViewProgress& view : decision.views) view_next.push_back(view.next);
         intake_.restart(decision.clock, std::move(view_next));
@@ -120,13 +129,13 @@ private:
         drain();
     }
 
-    void spawn_aggregators(Offset from) {
+    void spawn_aggregators(const StartDecision& decision) {
         const auto me = caf::actor_cast<ConsumerActor>(this);
         for (std::size_t i = 0; i < aggregator_count(); ++i) {
             aggregators_.push_back(
                 spawn_aggregator(system(),
-                                 {partition_, life_.epoch(), life_.generation(), i, from, source_,
-                                  parts_->limits.max_inflight_events / 2, parts_->memory},
+                                 {partition_, life_.epoch(), life_.generation(), i, decision.from, source_,
+                                  decision.layouts, parts_->limits.max_inflight_events / 2, parts_->memory},
                                  me, writer_, *parts_->metrics, *parts_->watchdog));
             link_to(aggregators_.back());
         }

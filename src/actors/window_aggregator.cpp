@@ -21,7 +21,9 @@ public:
           builder_(spec_.source->source, spec_.source->views, spec_.partition.id, spec_.generation),
           memory_(spec_.memory),
           reported_{spec_.epoch, spec_.index, spec_.start, spec_.start, {}, 0},
-          post_(watchdog.post("aggregator of " + spec_.partition.text())) {}
+          post_(watchdog.post("aggregator of " + spec_.partition.text())) {
+        for (std::uint32_t v = 0; v < spec_.layouts.size(); ++v) builder_.learn(v, spec_.layouts[v]);
+    }
 
     const char* name() const override { return "window_aggregator"; }
 

@@ -17,7 +17,8 @@ struct AggregatorSpec {
     std::size_t index;
     Offset start;
     std::shared_ptr<const SourcePlan> source;
-    std::int64_t hold_events;  // that a flush may wait for in a backlog
+    std::vector<std::string> layouts;  // of each view: what its stored values may be in
+    std::int64_t hold_events;          // that a flush may wait for in a backlog
     std::shared_ptr<MemoryBudget> memory;
 };
 

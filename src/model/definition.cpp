@@ -115,15 +115,11 @@ void add_time(Canonical& canonical, const TimeSpec& time) {
     if (time.format == Format::pattern) canonical.add(time.pattern).add(time.zone);
 }
 
-// In the order of their names, so that the order of declaration does not matter.
-void add_used_fields(Canonical& canonical, const Source& source, const View& view) {
-    std::set<std::string_view> used;
-    for (const std::size_t column : view.entity) used.insert(source.fields[column].name);
-    if (view.where) collect_words(view.where->text(), used);
-    for (const Feature& feature : view.features) {
-        if (feature.field) used.insert(source.fields[*feature.field].name);
-        if (feature.where) collect_words(feature.where->text(), used);
-    }
+// What the names of fields stand for, in the order of the names, so that the order of declaration does not
+// matter.
+void add_fields(Canonical& canonical, const Source& source, std::set<std::string_view> used,
+                const std::optional<Expression>& where) {
+    if (where) collect_words(where->text(), used);
     for (const std::string_view name : used) {
         const auto field = std::ranges::find(source.fields, name, &FieldDef::name);
         if (field == source.fields.end()) continue;
@@ -133,31 +129,31 @@ void add_used_fields(Canonical& canonical, const Source& source, const View& vie
     }
 }
 
-std::string canonical_feature(const Source& source, const Feature& feature) {
-    Canonical canonical;
-    canonical.add(feature.name).add(name_of(feature.function));
-    canonical.add(feature.field ? std::string_view{source.fields[*feature.field].name} : "*");
-    if (feature.function == Function::quantile) canonical.add(shortest(feature.q));
-    canonical.add(feature.window).add(feature.hop).add(feature.where);
-    return canonical.text();
-}
-
 }  // namespace
 
 std::uint64_t fingerprint(const Source& source, const View& view) {
     Canonical canonical;
-    canonical.add("freshet view 1").add(source.topic);
+    canonical.add("freshet view 2").add(source.topic);
     add_time(canonical, source.time);
-    add_used_fields(canonical, source, view);
+    std::set<std::string_view> used;
+    for (const std::size_t column : view.entity) used.insert(source.fields[column].name);
+    add_fields(canonical, source, std::move(used), view.where);
     canonical.add(source.max_future).add(source.max_jump);
     canonical.add("entity").add(static_cast<std::int64_t>(view.entity.size()));
     for (const std::size_t column : view.entity) canonical.add(source.fields[column].name);
     canonical.add(view.clock == View::Clock::event ? "event" : "wall").add(view.where);
+    return fnv1a(canonical.text());
+}
 
-    std::vector<std::string> features;
-    for (const Feature& feature : view.features) features.push_back(canonical_feature(source, feature));
-    std::ranges::sort(features);
-    for (const std::string& feature : features) canonical.add(feature);
+std::uint64_t fingerprint(const Source& source, const Feature& feature) {
+    Canonical canonical;
+    canonical.add("freshet feature 1").add(name_of(feature.function));
+    std::set<std::string_view> used;
+    if (feature.field) used.insert(source.fields[*feature.field].name);
+    canonical.add(feature.field ? std::string_view{source.fields[*feature.field].name} : "*");
+    if (feature.function == Function::quantile) canonical.add(shortest(feature.q));
+    canonical.add(feature.window).add(feature.hop).add(feature.where);
+    add_fields(canonical, source, std::move(used), feature.where);
     return fnv1a(canonical.text());
 }
 

@@ -112,8 +112,10 @@ struct Definitions {
 // window and is at most a sixtieth of it, else 1 s.
 Duration default_hop(Duration window);
 
-// Two definitions of a view that give different values for the same events have different fingerprints.
-// Freshness is not part of it.
+// Of all that decides which events an entity of the view counts, and when; neither its features nor its
+// freshness are part of it. Two definitions that count different events have different fingerprints.
 std::uint64_t fingerprint(const Source& source, const View& view);
+// Of what a feature makes of them; its name is not part of it.
+std::uint64_t fingerprint(const Source& source, const Feature& feature);
 
 }  // namespace freshet

@@ -40,6 +40,14 @@ private:
 
 }  // namespace
 
+TileRange tiles_of_presence(const ViewPlan& plan, Duration hop, Timestamp t) {
+    const Resolution& longest = plan.resolutions()[plan.presence_resolution()];
+    const TileRange range = tiles_at(longest, plan.presence_window(), t);
+    const Timestamp begin{range.first * longest.hop};
+    const Timestamp end{(range.last + 1) * longest.hop};
+    return {tile_of(begin - Duration{1}, hop) + 1, tile_of(end, hop) - 1};
+}
+
 void unfold(Head& head, std::vector<Chunk> chunks) {
     for (ResolutionHead& r : head.resolutions) {
         if (r.sealed_to == kNoTile) continue;
@@ -81,15 +89,25 @@ bool FeatureReader::serves(std::span<const Head* const> heads, Timestamp t,
     return true;
 }
 
+// The newest event tells, unless it lies after the window.
 bool FeatureReader::present(std::span<const Head* const> heads, Timestamp t) const {
-    const std::size_t resolution = plan_.presence_resolution();
-    const TileRange range = tiles_at(plan_.resolutions()[resolution], plan_.presence_window(), t);
-    for (const Head* head : heads) {
-        const ResolutionHead& r = head->resolutions[resolution];
-        const Merged* merged = merged_of(r, plan_.presence_window());
-        if (merged && merged->tiles > 0) return true;
-        for (const Tile& tile : r.tiles)
+    const Duration hop = plan_.resolutions()[plan_.presence_resolution()].hop;
+    const TileRange range = tiles_of_presence(plan_, hop, t);
+    return std::ranges::any_of(heads, [&](const Head* head) {
+        const TileNumber newest = tile_of(head->newest, hop);
+        return range.contains(newest) || (newest > range.last && holds_present(*head, t));
+    });
+}
+
+bool FeatureReader::holds_present(const Head& head, Timestamp t) const {
+    for (std::size_t r = 0; r < head.resolutions.size(); ++r) {
+        const TileRange range = tiles_of_presence(plan_, plan_.resolutions()[r].hop, t);
+        const ResolutionHead& resolution = head.resolutions[r];
+        for (const Tile& tile : resolution.tiles)
             if (range.contains(tile.number)) return true;
+        for (const Merged& merged : resolution.merged)
+            if (merged.tiles > 0 && range.first <= merged.from && resolution.sealed_to <= range.last)
+                return true;
     }
     return false;
 }

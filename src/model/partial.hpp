@@ -39,6 +39,10 @@ inline TileRange tiles_at(const Resolution& resolution, std::size_t window, Time
     return {last - resolution.windows[window].tiles, last};
 }
 
+// The tiles of `hop` that lie wholly in what the longest window reads at `t`. A tile among them says that the
+// entity is not missing, even one of another hop, where the longest window has not been counted for so long.
+TileRange tiles_of_presence(const ViewPlan& plan, Duration hop, Timestamp t);
+
 // What the merge of a window's sealed tiles stands for: those from `from` to the resolution's `sealed_to`.
 struct MergedSpan {
     TileNumber from = kNoTile;
@@ -139,6 +143,7 @@ private:
     bool serves_window(const ResolutionHead& head, std::size_t resolution, std::size_t window,
                        Timestamp t) const;
     bool present(std::span<const Head* const> heads, Timestamp t) const;
+    bool holds_present(const Head& head, Timestamp t) const;
     FeatureValue read_feature(std::span<const Head* const> heads, Timestamp t,
                               const FeaturePlan& feature) const;
 

@@ -38,6 +38,9 @@ Result<StartDecision> PartitionLife::begin(const LogFacts& facts, SteadyTime rec
     views_ = decision->views;
     view_ids_.clear();
     for (const ViewStart& view : views) view_ids_.push_back(view.id);
+    for (std::size_t v = 0; v < views.size(); ++v) layouts_[view_ids_[v]] = decision->layouts[v];
+    if (taken_.before && taken_.before->log.generation == log_.generation)
+        read_before_ = last_read(*taken_.before);
     frontier_ = Frontier(decision->from, limits_.aggregators);
     counted_.assign(limits_.aggregators, decision->from);
     shipped_to_ = decision->from;
@@ -116,19 +119,25 @@ ViewProgress PartitionLife::progress_of(const ViewProgress& recorded) const {
     if (now.next == safe.next) now.clock = std::max(now.clock, safe.clock);
     now.watermark = std::max(now.watermark, watermark_.at(now.next));
     // What is missing has other times than the clock that stood when it went missing.
-    if (now.since == kSincePending && now.clock > recorded.clock) now.since = now.clock;
+    if (now.clock <= recorded.clock) return now;
+    if (now.since == kSincePending) now.since = now.clock;
+    if (now.next <= read_before_) return now;
+    for (auto& [name, feature] : now.features)
+        if (feature.since == kSincePending) feature.since = now.clock;
     return now;
 }
 
 std::optional<ProgressUpdate> PartitionLife::next_advance() {
     if (advancing_ || !begun()) return std::nullopt;
-    ProgressUpdate update{claim_.partitions, log_, {}};
+    ProgressUpdate update{claim_.partitions, log_, {}, {}};
     for (std::size_t v = 0; v < views_.size(); ++v) {
         const ViewProgress now = progress_of(views_[v]);
         if (now != views_[v] || heartbeat_due_) update.views.emplace(view_ids_[v], now);
     }
     if (update.views.empty()) return std::nullopt;
     heartbeat_due_ = false;
+    // Before anything is stored in them.
+    if (!recorded_once_) update.layouts = layouts_;
     advancing_ = update;
     return update;
 }

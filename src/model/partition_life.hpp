@@ -96,7 +96,9 @@ private:
     SteadyTime epoch_asked_{};
     LogIdentity log_;
     std::vector<std::string> view_ids_;
-    std::vector<ViewProgress> views_;  // as recorded
+    std::vector<ViewProgress> views_;             // as recorded
+    std::map<std::string, std::string> layouts_;  // by view
+    Offset read_before_{-1};                      // what lives before may have stored of this log, up to here
     Frontier frontier_;
     Watermark watermark_;
 

@@ -1,6 +1,7 @@
 #include "model/progress.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "model/view_plan.hpp"
 
@@ -9,6 +10,11 @@ namespace freshet {
 namespace {
 
 std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
+
+std::string text_of(Duration duration) {
+    const std::int64_t ms = duration.count();
+    return ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
+}
 
 Result<void> check_owner(const PartitionClaim& claim, const ProgressRecord& record) {
     const auto differs = [&](const char* what, const std::string& theirs, const std::string& ours) {
@@ -55,10 +61,67 @@ LogIdentity identify(const PartitionClaim& claim, const ProgressRecord& record, 
             standing_marks(record.log, facts.marked, facts.range)};
 }
 
+// What keeps a view from going on under its version.
+std::optional<Error> changed(const ViewStart& view, const ViewProgress& known) {
+    const auto refused = [&](const std::string& what, const std::string& mend) {
+        return Error{Errc::refused, "view " + view.id + ": " + what + " than is recorded; " + mend +
+                                        "raise the view's `version:` to count anew, or restore the definition"};
+    };
+    if (known.fingerprint != view.fingerprint) return refused("another source, entity, clock or `where`", "");
+    for (const FeatureStart& feature : view.features) {
+        const auto recorded = known.features.find(feature.name);
+        if (recorded != known.features.end() && recorded->second.fingerprint != feature.fingerprint)
+            return refused("feature " + feature.name + " has another definition",
+                           "give the changed feature another name, ");
+    }
+    // Tiles that were dropped do not come back.
+    if (known.retain < view.retain)
+        return refused("a longer `retain` (" + text_of(view.retain) + ")",
+                       "write `retain: " + text_of(known.retain) + "`, ");
+    return std::nullopt;
+}
+
+// From when on a feature counts that events were counted without: these were all there, and all those that a
+// former owner may have stored beyond `next` lie at or before `read_to`.
+std::optional<Timestamp> since_added(const ViewStart& view, const ViewProgress& progress, Offset read_to,
+                                     Timestamp redis_now) {
+    const bool all_recorded = progress.next > read_to;
+    if (all_recorded && !progress.clock) return std::nullopt;
+    if (view.wall_clock) return redis_now + view.max_future;
+    return all_recorded ? progress.clock : kSincePending;
+}
+
+void update_features(const PartitionClaim& claim, const ViewStart& view, ViewProgress& progress, Offset read_to,
+                     Timestamp redis_now, std::vector<std::string>& notes) {
+    const auto known = std::exchange(progress.features, {});
+    std::string added, gone;
+    const auto list = [](std::string& names, const std::string& name) {
+        names += (names.empty() ? "" : ", ") + name;
+    };
+    for (const FeatureStart& feature : view.features) {
+        const auto recorded = known.find(feature.name);
+        if (recorded != known.end()) {
+            progress.features.insert(*recorded);
+            continue;
+        }
+        const auto since = since_added(view, progress, read_to, redis_now);
+        progress.features[feature.name] = {feature.fingerprint, since};
+        if (since) list(added, feature.name);
+    }
+    for (const auto& [name, feature] : known)
+        if (!progress.features.contains(name)) list(gone, name);
+    const std::string where = " in " + claim.partition.text();
+    if (!added.empty())
+        notes.push_back(view.id + " counts " + added + where +
+                        " from now on; incomplete until their windows have passed");
+    if (!gone.empty()) notes.push_back(view.id + " counts " + gone + where + " no more");
+}
+
 // Where a view that the record knows goes on.
 ViewProgress go_on(const PartitionClaim& claim, const ViewStart& view, ViewProgress progress,
                    const LogIdentity& log, LogRange range, Timestamp redis_now,
                    std::vector<std::string>& notes) {
+    progress.retain = view.retain;
     const bool other_log = progress.generation != log.generation;
     if (!other_log && progress.next >= range.low) return progress;
     if (!other_log)
@@ -77,8 +140,20 @@ ViewProgress begin(const ViewStart& view, const LogIdentity& log, LogRange range
     progress.next = rebuild ? range.low : std::clamp(view.start, range.low, range.end);
     progress.fingerprint = view.fingerprint;
     progress.generation = log.generation;
+    progress.retain = view.retain;
+    for (const FeatureStart& feature : view.features)
+        progress.features[feature.name] = {feature.fingerprint, std::nullopt};
     if (progress.next.value > 0) progress.since = since_now(view, redis_now);
     return progress;
+}
+
+std::string layouts_of(const std::optional<ProgressRecord>& record, const ViewStart& view) {
+    std::string list;
+    if (record)
+        if (const auto known = record->layouts.find(view.id); known != record->layouts.end())
+            list = known->second;
+    if ((" " + list + " ").find(" " + view.layout + " ") != std::string::npos) return list;
+    return list.empty() ? view.layout : list + " " + view.layout;
 }
 
 std::optional<Timestamp> clock_at(Offset from, const std::vector<ViewProgress>& views) {
@@ -116,20 +191,25 @@ Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optio
         const auto known = record ? record->views.find(view.id) : ViewProgressMap::const_iterator{};
         if (!record || known == record->views.end()) {
             decision.views.push_back(begin(view, decision.log, facts.range, emptied, redis_now));
-        } else if (known->second.fingerprint != view.fingerprint) {
-            return Error{Errc::refused, "view " + view.id +
-                                            " is recorded with another definition; raise its `version:` or "
-                                            "restore the definition"};
+        } else if (auto refused = changed(view, known->second)) {
+            return *refused;
         } else {
+            ViewProgress progress = known->second;
+            update_features(claim, view, progress, last_read(*record), redis_now, decision.notes);
             decision.views.push_back(
-                go_on(claim, view, known->second, decision.log, facts.range, redis_now, decision.notes));
+                go_on(claim, view, std::move(progress), decision.log, facts.range, redis_now, decision.notes));
         }
+        decision.layouts.push_back(layouts_of(record, view));
         decision.from = std::min(decision.from, decision.views.back().next);
     }
     for (const LogMark& mark : facts.before_starts)
         if (mark.offset.next() == decision.from) add_mark(decision.log.marks, mark);
     decision.clock = clock_at(decision.from, decision.views);
     return decision;
+}
+
+Offset last_read(const ProgressRecord& record) {
+    return record.log.marks.empty() ? Offset{-1} : record.log.marks.back().offset;
 }
 
 bool is_complete(std::optional<Timestamp> since, std::optional<Duration> window, Duration hop, Timestamp t) {

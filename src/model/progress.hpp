@@ -15,17 +15,27 @@
 
 namespace freshet {
 
+// A feature that is counted. One that the record does not list is not.
+struct FeatureProgress {
+    std::uint64_t fingerprint = 0;
+    std::optional<Timestamp> since;  // when it was added, if events were counted before without it
+
+    friend bool operator==(const FeatureProgress&, const FeatureProgress&) = default;
+};
+
 // How far one view has got in one partition.
 struct ViewProgress {
     Offset next{};                   // the lowest offset not yet flushed and acked (or skipped)
     std::optional<Timestamp> clock;  // newest event time below `next`; none before the first event
     std::optional<Timestamp>
         watermark;                  // Redis time: all that was in Kafka then is counted; none: not known yet
-    std::uint64_t fingerprint = 0;  // of the view's definition
+    std::uint64_t fingerprint = 0;  // of the view's definition, but for its features
     // When counting began, if events before it are missing: event time for `clock: event` views, else Redis
     // time. kSincePending until the first event tells.
     std::optional<Timestamp> since;
     Generation generation{};  // of the log that `next` counts in
+    Duration retain{};        // how far back of the clock tiles are kept for reads
+    std::map<std::string, FeatureProgress, std::less<>> features = {};
 
     friend bool operator==(const ViewProgress&, const ViewProgress&) = default;
 };
@@ -41,6 +51,8 @@ struct ProgressRecord {
     std::string kafka_cluster;    // id of the Kafka cluster
     std::string group;            // consumer group
     ViewProgressMap views;
+    // By view: a description of each layout that the partition's values are stored in, blanks between.
+    std::map<std::string, std::string> layouts = {};
 
     friend bool operator==(const ProgressRecord&, const ProgressRecord&) = default;
 };
@@ -67,6 +79,11 @@ struct LogFacts {
     std::vector<LogMark> before_starts;
 };
 
+struct FeatureStart {
+    std::string name;
+    std::uint64_t fingerprint;
+};
+
 struct ViewStart {
     std::string id;
     std::uint64_t fingerprint;
@@ -74,22 +91,30 @@ struct ViewStart {
     // Where the definition says to start when nothing is recorded: resolved to an offset by the caller.
     Offset start;
     Duration max_future{};  // how far ahead of its arrival an event may lie
+    Duration retain{};
+    std::vector<FeatureStart> features{};
+    std::string layout{};  // what the writes of this life are stored in
 };
 
 struct StartDecision {
-    LogIdentity log;                  // what is consumed, and counted under which generation
-    Offset from;                      // where to begin consuming: the lowest of the views' offsets
-    std::vector<ViewProgress> views;  // in the order asked
-    std::optional<Timestamp> clock;   // the partition's as of `from`: of the views that go on there
-    std::vector<std::string> notes;   // to be logged: what was lost or is incomplete, and why
+    LogIdentity log;                   // what is consumed, and counted under which generation
+    Offset from;                       // where to begin consuming: the lowest of the views' offsets
+    std::vector<ViewProgress> views;   // in the order asked
+    std::vector<std::string> layouts;  // likewise: those recorded, and that of this life
+    std::optional<Timestamp> clock;    // the partition's as of `from`: of the views that go on there
+    std::vector<std::string> notes;    // to be logged: what was lost or is incomplete, and why
 };
 
 // `record`: as it stood before the epoch was taken, if there was one. Refuses when another cluster or group
-// writes here, or when a view changed under its version. A log that is not the one that was counted begins a
+// writes here, or when a view or a feature of it changed under the view's version; features that were added
+// are counted from now on, and those that are gone no more. A log that is not the one that was counted begins a
 // new generation; its views are incomplete, since nobody knows what they missed.
 Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optional<ProgressRecord>& record,
                                    const LogFacts& facts, std::span<const ViewStart> views,
                                    Timestamp redis_now);
+
+// The highest offset that a write to the store may have included; -1 when there is none.
+Offset last_read(const ProgressRecord& record);
 
 // Whether a feature over `window` at hop `hop` has seen all its events at `t`.
 bool is_complete(std::optional<Timestamp> since, std::optional<Duration> window, Duration hop, Timestamp t);

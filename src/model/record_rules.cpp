@@ -47,6 +47,7 @@ Advanced advance(ProgressRecord& record, const ProgressUpdate& update, Timestamp
         const auto place = [](const ViewProgress& view) { return std::pair(view.generation, view.next); };
         if (known == record.views.end() || place(known->second) <= place(progress)) record.views[id] = progress;
     }
+    for (const auto& [id, layouts] : update.layouts) record.layouts[id] = layouts;
     record.partitions = update.partitions;
     return {++record.calls, now};
 }

@@ -26,6 +26,7 @@ struct ProgressUpdate {
     std::int32_t partitions = 0;  // of the topic
     LogIdentity log;
     ViewProgressMap views;
+    std::map<std::string, std::string> layouts = {};  // by view, of those named
 };
 
 namespace record_rules {

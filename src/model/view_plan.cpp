@@ -96,7 +96,8 @@ void ViewPlan::add_feature(const Source& source, const Feature& feature) {
     if (window == resolution.windows.end()) window = resolution.windows.insert(window, {tiles, {}});
     index_of_or_add(window->accumulators, accumulator);
     const auto window_index = static_cast<std::size_t>(window - resolution.windows.begin());
-    features_.push_back({feature.name, feature.function, feature.q, index, window_index, accumulator});
+    features_.push_back({feature.name, freshet::fingerprint(source, feature), feature.function, feature.q,
+                         index, window_index, accumulator});
 }
 
 void ViewPlan::sort_windows() {

@@ -40,6 +40,7 @@ struct Resolution {
 
 struct FeaturePlan {
     std::string name;
+    std::uint64_t fingerprint;
     Function function;
     double q;
     std::size_t resolution;   // index into ViewPlan::resolutions
@@ -52,8 +53,8 @@ public:
     ViewPlan(const Source& source, View view);
 
     const View& view() const { return view_; }
-    const std::string& id() const { return id_; }  // name@version
-    std::uint64_t fingerprint() const { return fingerprint_; }
+    const std::string& id() const { return id_; }                        // name@version
+    std::uint64_t fingerprint() const { return fingerprint_; }           // but for the features
     const std::vector<Expression>& filters() const { return filters_; }  // of features
     const std::vector<Resolution>& resolutions() const { return resolutions_; }
     const std::vector<FeaturePlan>& features() const { return features_; }

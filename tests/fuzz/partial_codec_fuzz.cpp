@@ -44,7 +44,7 @@ struct Target {
     Source source = make_source();
     ViewPlan plan{source, make_view(source)};
     PartialCodec codec{source, plan};
-    StoredHeads straight{plan, codec.layout()};
+    StoredHeads straight{plan, codec.layouts()};
     FeatureReader reader{plan};
     Head head;
     Chunk chunk;
@@ -90,7 +90,7 @@ struct Target {
         if (bytes.size() < at + 5) return;
         bytes[at - 1] = 1;
         bytes[at] = 0x0d;
-        const std::uint32_t layout = codec.layout();
+        const std::uint32_t layout = codec.layouts().fingerprint();
         std::memcpy(bytes.data() + at + 1, &layout, sizeof layout);
     }
 };

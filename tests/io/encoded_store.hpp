@@ -90,7 +90,7 @@ void check_known_to_protobuf(std::string_view payload) {
 class EncodedStore {
 public:
     EncodedStore(const Source& source, const ViewPlan& plan)
-        : plan_(&plan), codec_(source, plan), straight_(plan, codec_.layout()), reader_(plan) {
+        : plan_(&plan), codec_(source, plan), straight_(plan, codec_.layouts()), reader_(plan) {
         for (std::size_t f = 0; f < plan.features().size(); ++f) all_.push_back(f);
     }
 

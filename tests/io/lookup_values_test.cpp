@@ -222,6 +222,76 @@ TEST_CASE_FIXTURE(LookupFixture, "a view counted under another definition is not
     CHECK(c("FS.GET spend a").starts_with("-UNAVAILABLE view spend@1 is counted under another definition"));
 }
 
+TEST_CASE_FIXTURE(LookupFixture, "a feature that another definition is counted of is named") {
+    auto progress = this->progress("spend", kNoon, from_unix_ms(redis_ms()));
+    progress.features["spent_1h"].fingerprint ^= 1;
+    record(0, 1, {{"spend", progress}});
+    TestClient c(port());
+    CHECK(c("FS.GET spend a")
+              .starts_with("-UNAVAILABLE feature spent_1h of view spend@1 is counted under another"));
+}
+
+TEST_CASE_FIXTURE(LookupFixture, "a feature that some partition does not count is incomplete, however old") {
+    store("spend", "a", {{kNoon, 1}});
+    auto progress = this->progress("spend", kNoon, from_unix_ms(redis_ms()));
+    record(0, 2, {{"spend", progress}});
+    progress.features.erase("spent_1h");
+    record(1, 2, {{"spend", progress}});
+    TestClient c(port());
+    CHECK(c("FS.GET spend a FEATURES 2 payments_5m spent_1h META")
+              .starts_with("[[1 1] [\"fresh\" \"incomplete\"] "));
+}
+
+// A view that had not yet `last_country`, whose window is the longest one.
+class FormerLayout : public LookupFixture {
+public:
+    FormerLayout() {
+        options.max_record_age = 1h;
+        const Definitions now = definitions;
+        std::erase_if(definitions.views.front().features,
+                      [](const Feature& f) { return f.name == "last_country"; });
+        layout = StoredLayout::of(definitions.sources.front(), plan("spend")).text();
+        std::vector<Payment> payments;
+        for (int i = 0; i < 200; ++i) payments.push_back({kNoon - 200 * 20s + i * 20s, 1});
+        store("spend", "former", payments);
+        definitions = now;
+        store("spend", "now", {{kNoon, 7}});
+        auto progress = this->progress("spend", kNoon, from_unix_ms(redis_ms()));
+        progress.features["last_country"].since = kNoon - 1min;
+        record(0, 1, {{"spend", progress}});
+    }
+    void describe() { command({"HSET", "fs:{0}progress:payments:0", "l:spend@1", "other " + layout}); }
+
+    const std::string request = "FS.GET spend former FEATURES 3 payments_5m spent_1h last_country META";
+    const std::string answer = "[[15 180 nil] [\"fresh\" \"fresh\" \"incomplete\"] ";
+    std::string layout;
+};
+
+TEST_CASE_FIXTURE(FormerLayout, "values of a former layout are read, whenever it is described") {
+    TestClient c(port());
+    CHECK(c("FS.GET spend now FEATURES 1 spent_1h") == "[7]");
+    describe();
+    CHECK(c(request).starts_with(answer));
+    CHECK(c(request).starts_with(answer));
+    CHECK(c("FS.GET spend former FEATURES 1 spent_1h AT " + ms(kNoon - 10min)) == "[173]");
+    CHECK(c("FS.EXPLAIN spend former spent_1h").find("\"answer\" [[180]") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(FormerLayout, "a value of a layout that nobody described is corrupt") {
+    TestClient c(port());
+    CHECK(c(request).starts_with(
+        "-ERR corrupt value in field '0.0' of key 'fs:{spend@1:former}': stored layout "));
+    describe();
+    CHECK(c(request).starts_with(answer));
+}
+
+TEST_CASE_FIXTURE(FormerLayout,
+                  "who may have been forgotten before a longer window was added is not called missing") {
+    TestClient c(port());
+    CHECK(c("FS.GET spend nobody FEATURES 2 spent_1h last_country META")
+              .starts_with("[[nil nil] [\"incomplete\" \"incomplete\"] "));
+}
+
 TEST_CASE_FIXTURE(LookupFixture, "a value that does not decode is an error that names its place") {
     options.max_record_age = 0ms;
     store("spend", "a", {{kNoon, 1}});

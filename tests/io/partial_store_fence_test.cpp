@@ -141,6 +141,7 @@ STORE_TEST("progress comes back as it was advanced to, and other views stay") {
     full.clock = from_unix_ms(-5);
     full.watermark = from_unix_ms(1'790'000'000'123);
     full.since = from_unix_ms(17);
+    full.features["mean_1h"] = {7, from_unix_ms(18)};
     owner.advance({{"other@3", pending}, {kView, full}}, 12);
     owner.advance({{kView, full}, {"new@1", progress_at(4)}}, 16);
 
@@ -150,6 +151,19 @@ STORE_TEST("progress comes back as it was advanced to, and other views stay") {
     CHECK(record.partitions == 16);
     CHECK(record.epoch == owner.fence.epoch);
     CHECK(record.calls == owner.fence.acked_calls);
+}
+
+STORE_TEST("layouts are recorded beside the views, and stay when an advance names none") {
+    Backend backend;
+    Owner<Backend> owner(backend);
+    const std::map<std::string, std::string> layouts = {{kView, "a b"}, {"other@1", "c"}};
+    const auto advanced = owner.store->advance(owner.fence, {12, {}, {{kView, progress_at(4)}}, layouts});
+    REQUIRE(advanced);
+    owner.fence.acked_calls = advanced->calls;
+    owner.advance({{kView, progress_at(5)}});
+    const ProgressRecord record = record_of(backend);
+    CHECK(record.layouts == layouts);
+    CHECK(record.views.at(kView) == progress_at(5));
 }
 
 STORE_TEST("a late copy of an older advance moves no view back") {

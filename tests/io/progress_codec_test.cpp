@@ -26,6 +26,10 @@ ViewProgress full_progress() {
     progress.fingerprint = std::numeric_limits<std::uint64_t>::max();
     progress.since = from_unix_ms(0);
     progress.generation = Generation{7};
+    progress.retain = Duration{60'000};
+    progress.features["mean_1h"] = {0xab, std::nullopt};
+    progress.features["p95"] = {std::numeric_limits<std::uint64_t>::max(), from_unix_ms(-3)};
+    progress.features["x"] = {1, kSincePending};
     return progress;
 }
 
@@ -36,6 +40,7 @@ ProgressRecord full_record() {
     record.views["a@1"] = full_progress();
     record.views["b@2"] = {};
     record.views["b@2"].since = kSincePending;
+    record.layouts["a@1"] = "1000:ab:60=0 1000:ab,cd:60=0,1";
     return record;
 }
 
@@ -52,12 +57,14 @@ TEST_CASE("the fields of a view are as documented") {
     CHECK(record_field::position("a@1") == "v:a@1");
     CHECK(record_field::definition("a@1") == "d:a@1");
     CHECK(encode_position(full_progress()) == "4503599627370496 -1 1790000000000 7");
-    CHECK(encode_definition(full_progress()) == "ffffffffffffffff 0");
+    CHECK(encode_definition(full_progress()) ==
+          "ffffffffffffffff 0 60000 mean_1h:ab,p95:ffffffffffffffff:-3,x:1:pending");
+    CHECK(record_field::layouts("a@1") == "l:a@1");
     CHECK(encode_position({}) == "0 - - 0");
-    CHECK(encode_definition({}) == "0 -");
+    CHECK(encode_definition({}) == "0 - 0 -");
     ViewProgress pending;
     pending.since = kSincePending;
-    CHECK(encode_definition(pending) == "0 pending");
+    CHECK(encode_definition(pending) == "0 pending 0 -");
     CHECK(encode_marks(full_record().log.marks) == "3:-5:0 40:0:abc");
 }
 
@@ -99,8 +106,19 @@ TEST_CASE("what does not decode is corrupt and quoted") {
         {"d:a@1", ""},
         {"d:a@1", "-"},
         {"d:a@1", "12"},
-        {"d:a@1", "g -"},
-        {"d:a@1", "1 later"},
+        {"d:a@1", "g - 0 -"},
+        {"d:a@1", "1 later 0 -"},
+        {"d:a@1", "1 -"},
+        {"d:a@1", "1 - 0"},
+        {"d:a@1", "1 - 1s -"},
+        {"d:a@1", "1 - 0 x"},
+        {"d:a@1", "1 - 0 x:"},
+        {"d:a@1", "1 - 0 :1"},
+        {"d:a@1", "1 - 0 x:g"},
+        {"d:a@1", "1 - 0 x:1:later"},
+        {"d:a@1", "1 - 0 x:1:2:3"},
+        {"d:a@1", "1 - 0 x:1,x:1"},
+        {"d:a@1", "1 - 0 x:1,,y:1"},
         {"epoch", "99999999999999999999"},
         {"v:a@1", "9223372036854775808 - - 0"},
     };

@@ -208,6 +208,45 @@ TEST_CASE("an incomplete view knows since when once the clock has moved on") {
     CHECK(ship(9, 9000) == from_unix_ms(7000));
 }
 
+TEST_CASE("an added feature knows since when once all is passed that lives before may have stored") {
+    ProgressRecord record;
+    record.epoch = Epoch{4};
+    record.kafka_cluster = "kafka-1";
+    record.group = "freshet";
+    record.log.marks = {{Offset{7}, kNow, 1}};
+    record.views["stores@1"] = {Offset{4}, from_unix_ms(4000), std::nullopt, 77, std::nullopt};
+    record.views["stores@1"].features["old"] = {1, std::nullopt};
+    ViewStart view = kViews.front();
+    view.features = {{"old", 1}, {"new", 2}};
+    view.layout = "layout";
+    PartitionLife life(claim(), {1, 10, 1 << 20});
+    life.epoch_taken({Epoch{5}, 1, record, kNow}, kBegin, kBegin);
+    REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {record.log.marks[0]}, {}}, kBegin,
+                       std::span(&view, 1)));
+    const auto first = life.next_advance();
+    REQUIRE(first);
+    CHECK(first->layouts.at("stores@1") == "layout");
+    CHECK(first->views.at("stores@1").features.at("new").since == kSincePending);
+    life.advanced({2, kNow}, kBegin);
+    const auto since_at = [&](std::int64_t next) {
+        EventBatch batch;
+        batch.next = Offset{next};
+        batch.clock = from_unix_ms(1000 * next);
+        life.ship(batch);
+        life.stored(0, Offset{next}, Offset{next});
+        const auto update = life.next_advance();
+        REQUIRE(update);
+        CHECK(update->layouts.empty());
+        CHECK(update->views.at("stores@1").features.at("old").since == std::nullopt);
+        life.advanced({2, kNow}, kBegin);
+        return update->views.at("stores@1").features.at("new").since;
+    };
+    CHECK(since_at(6) == kSincePending);
+    CHECK(since_at(7) == kSincePending);
+    CHECK(since_at(8) == from_unix_ms(8000));
+    CHECK(since_at(9) == from_unix_ms(8000));
+}
+
 TEST_CASE("the first and the newest message read are marked") {
     Begun begun;
     for (std::int64_t next = 2; next < 60; next += 2) {

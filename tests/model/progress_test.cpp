@@ -172,3 +172,111 @@ TEST_CASE("a window is complete once it lies wholly after the time counting bega
     CHECK(is_complete(kNow - 1h - 2min, 1h, 1min, kNow));
     CHECK_FALSE(is_complete(kNow - 1000h, std::nullopt, 1min, kNow));
 }
+
+namespace {
+
+ViewStart with_features(std::vector<FeatureStart> features, bool wall_clock = false) {
+    return {"stores@1", 77, wall_clock, Offset{0}, 60s, 10s, std::move(features), "layout"};
+}
+
+// At offset 4 and clock 1000, read up to `read`; counts `a` and nothing else.
+ProgressRecord counting_a(std::int64_t read) {
+    ProgressRecord record = record_at(4);
+    record.log.marks = {{Offset{read}, kNow, 1}};
+    record.views["stores@1"].retain = 10s;
+    record.views["stores@1"].features["a"] = {1, std::nullopt};
+    return record;
+}
+
+Result<StartDecision> go_on(const ProgressRecord& record, const ViewStart& view) {
+    LogFacts log = facts({Offset{0}, Offset{9}}, Offset{4});
+    for (const LogMark& mark : record.log.marks) log.marked.emplace_back(mark);
+    return decide_start(claim(), record, log, std::span(&view, 1), kNow);
+}
+
+}  // namespace
+
+TEST_CASE("an added feature is counted from the recorded clock on, and the others go on") {
+    const auto decision = go_on(counting_a(3), with_features({{"a", 1}, {"b", 2}}));
+    REQUIRE(decision);
+    const ViewProgress& view = decision->views[0];
+    CHECK(view.next == Offset{4});
+    CHECK(view.since == std::nullopt);
+    CHECK(view.features.at("a") == FeatureProgress{1, std::nullopt});
+    CHECK(view.features.at("b") == FeatureProgress{2, from_unix_ms(1000)});
+    REQUIRE(decision->notes.size() == 1);
+    CHECK(decision->notes[0].find("stores@1 counts b in orders/0 from now on") != std::string::npos);
+}
+
+TEST_CASE("by the wall clock, an added feature misses what had arrived by now") {
+    const auto decision = go_on(counting_a(3), with_features({{"a", 1}, {"b", 2}}, true));
+    REQUIRE(decision);
+    CHECK(decision->views[0].features.at("b").since == kNow + 60s);
+}
+
+TEST_CASE("while former lives may have stored beyond the record, it is not known since when a feature counts") {
+    const auto decision = go_on(counting_a(6), with_features({{"a", 1}, {"b", 2}}));
+    REQUIRE(decision);
+    CHECK(decision->views[0].features.at("b").since == kSincePending);
+}
+
+TEST_CASE("a feature added before any event was counted misses nothing") {
+    ProgressRecord record = counting_a(3);
+    record.log.marks.clear();
+    record.views["stores@1"].next = Offset{0};
+    record.views["stores@1"].clock.reset();
+    for (const bool wall_clock : {false, true}) {
+        const auto decision = go_on(record, with_features({{"a", 1}, {"b", 2}}, wall_clock));
+        REQUIRE(decision);
+        CHECK(decision->views[0].features.at("b").since == std::nullopt);
+        CHECK(decision->notes.empty());
+    }
+}
+
+TEST_CASE("an owner that does not know a feature takes it off the record, and the next one counts it anew") {
+    ProgressRecord record = counting_a(3);
+    record.views["stores@1"].features["b"] = {2, from_unix_ms(10)};
+    const auto without = go_on(record, with_features({{"a", 1}}));
+    REQUIRE(without);
+    CHECK_FALSE(without->views[0].features.contains("b"));
+    CHECK(without->notes.at(0).find("counts b in orders/0 no more") != std::string::npos);
+    record.views["stores@1"] = without->views[0];
+    const auto again = go_on(record, with_features({{"a", 1}, {"b", 2}}));
+    REQUIRE(again);
+    CHECK(again->views[0].features.at("b").since == from_unix_ms(1000));
+}
+
+TEST_CASE("a feature that changed under the view's version is refused by name with the mend") {
+    const auto decision = go_on(counting_a(3), with_features({{"a", 5}}));
+    REQUIRE_FALSE(decision);
+    CHECK(decision.error().code == Errc::refused);
+    CHECK(decision.error().message ==
+          "view stores@1: feature a has another definition than is recorded; give the changed feature another "
+          "name, "
+          "raise the view's `version:` to count anew, or restore the definition");
+}
+
+TEST_CASE("tiles are not kept for longer reads afterwards, so a longer retain is refused with the mend") {
+    ViewStart view = with_features({{"a", 1}});
+    view.retain = 9500ms;
+    const auto shorter = go_on(counting_a(3), view);
+    REQUIRE(shorter);
+    CHECK(shorter->views[0].retain == 9500ms);
+    view.retain = 600s;
+    const auto longer = go_on(counting_a(3), view);
+    REQUIRE_FALSE(longer);
+    CHECK(longer.error().message ==
+          "view stores@1: a longer `retain` (600s) than is recorded; write `retain: 10s`, raise the view's "
+          "`version:` "
+          "to count anew, or restore the definition");
+}
+
+TEST_CASE("the layouts that values may be stored in are gathered") {
+    ProgressRecord record = counting_a(3);
+    CHECK(go_on(record, with_features({{"a", 1}}))->layouts == std::vector<std::string>{"layout"});
+    record.layouts["stores@1"] = "other";
+    CHECK(go_on(record, with_features({{"a", 1}}))->layouts == std::vector<std::string>{"other layout"});
+    record.layouts["stores@1"] = "layout other layouts";
+    CHECK(go_on(record, with_features({{"a", 1}}))->layouts ==
+          std::vector<std::string>{"layout other layouts"});
+}

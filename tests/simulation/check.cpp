@@ -16,7 +16,7 @@ FeatureReader& reader_of(std::size_t view) {
     return readers[view];
 }
 
-constexpr std::size_t kFeatures[] = {0, 1};  // count, sum
+constexpr std::size_t kFeatures[] = {kCount, kSum};
 
 Timestamp begin_of_tile(Timestamp t) { return std::chrono::floor<std::chrono::seconds>(t); }
 
@@ -123,23 +123,28 @@ void Check::advanced(const std::optional<ProgressRecord>& before, const StoreSta
 void Check::compare_all(const StoreState& state, std::size_t partitions, Timestamp now) {
     for (std::size_t v = 0; v < kViews; ++v) {
         const View& view = plan().views[v]->view();
-        std::optional<Timestamp> clock, since;
+        std::optional<Timestamp> clock;
+        Since since;
         for (std::size_t p = 0; p < partitions; ++p) {
             const ViewProgress& progress = state.records[p]->views.at(plan().views[v]->id());
             clock = std::max(clock, progress.clock);
-            since = std::max(since, progress.since);
+            for (const std::size_t f : kFeatures) {
+                const auto counted = progress.features.find(plan().views[v]->features()[f].name);
+                const bool known = counted != progress.features.end();
+                since[f] = std::max({since[f], progress.since, known ? counted->second.since : kSincePending});
+            }
         }
         if (view.clock == View::Clock::wall) clock = now;
         if (!clock) continue;
         for (std::size_t e = 0; e < kEntities; ++e)
-            for (const Timestamp t :
-                 {*clock - view.retain, *clock - view.retain / 2, *clock, *clock + 3s, *clock + 9s})
+            for (const Timestamp t : {*clock - view.retain, *clock - view.retain / 2, *clock, *clock + 3s,
+                                      *clock + 9s, *clock + 14s})
                 compare(v, e, state, t, since);
     }
 }
 
 void Check::compare(std::size_t view, std::size_t entity, const StoreState& state, Timestamp t,
-                    std::optional<Timestamp> since) {
+                    const Since& since) {
     const Numbers numbers = read(view, state.entities[view][entity], t);
     bool whole = true;
     for (const FakeLog& log : logs_) whole = whole && !log.was_ever_cut() && log.low() == Offset{0};
@@ -151,8 +156,9 @@ void Check::compare(std::size_t view, std::size_t entity, const StoreState& stat
     for (const std::size_t f : kFeatures) {
         const Bounds b = bounds(view, entity, f, t);
         const Duration window = *plan().views[view]->view().features[f].window;
-        const bool complete = is_complete(since, window, 1s, t);
-        if (!complete && whole) return fail("incomplete although no event is gone");
+        const bool complete = is_complete(since[f], window, 1s, t);
+        if (!complete && whole && f == kCount) return fail("incomplete although no event is gone");
+        if (complete && since[f] != since[kCount]) counts_.met(Met::added);
         const std::int64_t got = f == 0 ? numbers.count : numbers.sum;
         const std::int64_t least = !complete ? 0 : f == 0 ? b.count : b.sum;
         const std::int64_t most = f == 0 ? b.most_count : b.most_sum;

@@ -43,8 +43,9 @@ private:
     Numbers read(std::size_t view, const StoredEntity& entity, Timestamp t) const;
     Bounds bounds(std::size_t view, std::size_t entity, std::size_t feature, Timestamp t) const;
     bool may_be_lost(std::size_t view, std::size_t partition, const FakeEvent& event) const;
+    using Since = std::array<std::optional<Timestamp>, 2>;  // of each feature
     void compare(std::size_t view, std::size_t entity, const StoreState& state, Timestamp t,
-                 std::optional<Timestamp> since);
+                 const Since& since);
     bool is_stored(const StoreState& state, std::size_t view, std::size_t partition, Generation generation,
                    Offset offset) const;
 

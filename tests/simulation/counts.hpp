@@ -19,10 +19,11 @@ enum class Met : std::size_t {
     reloaded,     // one that its life had evicted
     value,        // compared at the end, not 0
     incomplete,   // compared at the end
+    added,        // a feature complete again, at the end, that had been gone
 };
-constexpr std::array<const char*, 12> kMetNames = {"calls",   "late",         "fenced",  "lost writes",
-                                                   "stale",   "sealed",       "expired", "generations",
-                                                   "evicted", "loaded again", "values",  "incomplete"};
+constexpr std::array<const char*, 13> kMetNames = {
+    "calls",       "late",    "fenced",       "lost writes", "stale",      "sealed", "expired",
+    "generations", "evicted", "loaded again", "values",      "incomplete", "added"};
 
 class Counts {
 public:

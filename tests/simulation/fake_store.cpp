@@ -115,7 +115,12 @@ Result<Advanced> FakeStore::run(const AdvanceCall& call) {
     if (auto checked = check(call.fence); !checked) return checked.error();
     ProgressRecord& record = *record_of(call.fence);
     if (record.log.generation < call.update.log.generation) counts_.met(Met::generation);
-    return record_rules::advance(record, call.update, now_);
+    if (plant_ != Plant::no_removal) return record_rules::advance(record, call.update, now_);
+    ProgressUpdate update = call.update;
+    for (auto& [id, view] : update.views)
+        if (const auto known = record.views.find(id); known != record.views.end())
+            view.features.insert(known->second.features.begin(), known->second.features.end());
+    return record_rules::advance(record, update, now_);
 }
 
 }  // namespace freshet::simulation

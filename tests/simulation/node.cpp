@@ -8,12 +8,30 @@ namespace {
 constexpr PartitionLife::Limits kLimits{kAggregators, 6, 1 << 20};
 constexpr Offset kFar{1'000'000};
 
-std::vector<ViewStart> view_starts() {
+std::vector<ViewStart> view_starts(bool with_sums) {
     std::vector<ViewStart> starts;
-    for (const auto& view : plan().views)
+    for (const auto& view : plan().views) {
         starts.push_back({view->id(), view->fingerprint(), view->view().clock == View::Clock::wall, Offset{0},
                           plan().source.max_future});
+        for (const FeaturePlan& feature : view->features())
+            if (with_sums || &feature != &view->features()[kSum])
+                starts.back().features.push_back({feature.name, feature.fingerprint});
+    }
     return starts;
+}
+
+// What is stored without a feature, and what is read of a feature that one does not have: no column of it.
+void forget_sums(std::vector<Tile>& tiles) {
+    for (Tile& tile : tiles) tile.states[kSum] = SumIntState{};
+}
+
+void forget_sums(Head& head) {
+    for (ResolutionHead& r : head.resolutions) {
+        forget_sums(r.tiles);
+        for (Merged& merged : r.merged)
+            for (AccumulatorState& state : merged.states)
+                if (std::holds_alternative<SumIntState>(state)) state = SumIntState{};
+    }
 }
 
 }  // namespace
@@ -84,7 +102,7 @@ void Consumer::answer_facts() {
 
 void Consumer::handle(StartFacts& m) {
     if (m.life != lives_) return;
-    const auto decision = life_->begin(m.facts, node_.now, view_starts());
+    const auto decision = life_->begin(m.facts, node_.now, view_starts(node_.counts_sums));
     if (!decision) return end_life();
     note(*decision);
     view_next_.clear();
@@ -248,7 +266,9 @@ void Consumer::handle(Aggregator& a, std::size_t index, Loaded& m) {
         const auto same = [&](const EntityKey& k) { return k.view == key.view && k.name == key.name; };
         if (std::erase_if(a.awaited, same) == 0) continue;
         if (!a.known.emplace(key.view, key.name).second) node_.counts.met(Met::reloaded);
-        a.table->loaded(key, std::move((*m.result)[i]));
+        std::optional<Head>& head = (*m.result)[i];
+        if (head && !node_.counts_sums) forget_sums(*head);
+        a.table->loaded(key, std::move(head));
     }
     aggregator_goes_on(a, index);
 }
@@ -292,12 +312,14 @@ void Consumer::flush(Aggregator& a, std::size_t index) {
     a.table->take_flush([&](std::uint32_t view, const std::string& name, EntityWindows& windows) {
         const ViewPlan& views = *plan().views[view];
         windows.flush(views, a.table->recorded_clock(), head, changed);
-        PartialWrite write{
-            view, entity_index(name), std::make_shared<Head>(testing::copy_of(views, head)), {}, {}};
+        auto stored = std::make_shared<Head>(testing::copy_of(views, head));
+        if (!node_.counts_sums) forget_sums(*stored);
+        PartialWrite write{view, entity_index(name), std::move(stored), {}, {}};
         for (const EntityWindows::ChunkId& id : changed) {
             auto chunk = std::make_shared<Chunk>(Chunk{id.resolution, id.number, {}});
             for (const ConstRow row : windows.sealed_tiles(id))
                 chunk->tiles.push_back(unpack(views.resolutions()[id.resolution].rows, row));
+            if (!node_.counts_sums) forget_sums(chunk->tiles);
             write.changed[id] = chunk->tiles.empty() ? nullptr : std::move(chunk);
         }
         if (views.view().clock == View::Clock::wall) write.expire_at = windows.newest() + views.longest_kept();

@@ -219,6 +219,7 @@ public:
     bool up = true;
     bool paused = false;
     bool commits_are_lost = false;
+    bool counts_sums = true;  // else its configuration does not have the feature
     std::string* trace = nullptr;
     std::array<bool, kMostPartitions> owns{};  // as the group told it
     std::array<Consumer, kMostPartitions> consumers{Consumer(*this, 0), Consumer(*this, 1)};

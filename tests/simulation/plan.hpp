@@ -24,11 +24,14 @@ enum class Plant {
     no_epoch,       // messages of a former life are taken
     early_record,   // what is shipped counts as stored
     no_generation,  // every log passes for the one that was counted
+    no_removal,     // the store goes on listing a feature that the owner does not count
 };
-constexpr std::array<const char*, 6> kPlantNames = {"none",     "no_stamp",     "no_calls",
-                                                    "no_epoch", "early_record", "no_generation"};
+constexpr std::array<const char*, 7> kPlantNames = {"none",         "no_stamp",      "no_calls",  "no_epoch",
+                                                    "early_record", "no_generation", "no_removal"};
 
 using Plans = std::vector<std::shared_ptr<const ViewPlan>>;
+
+constexpr std::size_t kCount = 0, kSum = 1;  // the features of each view
 
 enum Field : std::size_t { kFirstEntity, kSecondEntity, kAmount };
 

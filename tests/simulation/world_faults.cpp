@@ -52,6 +52,8 @@ void World::boot() {
     Node& node = any_node();
     if (node.up) return;
     node.up = true;
+    // With the same configuration or the other one.
+    if (dice_.below(2) == 0) node.counts_sums = !node.counts_sums;
     for (std::size_t p = 0; p < partitions_; ++p) node.owns[p] = owner_[p] == index_of(node);
 }
 

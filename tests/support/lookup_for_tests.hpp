@@ -268,7 +268,10 @@ public:
         ViewProgress progress;
         progress.clock = clock;
         progress.watermark = watermark;
-        progress.fingerprint = plan(view).fingerprint();
+        const ViewPlan plan = this->plan(view);
+        progress.fingerprint = plan.fingerprint();
+        for (const FeaturePlan& feature : plan.features())
+            progress.features[feature.name] = {feature.fingerprint, std::nullopt};
         return progress;
     }
     void record(std::int32_t partition, std::int32_t partitions,

@@ -172,9 +172,10 @@ void LookupCommands::write_status(const LookupShared& shared, LookupEngine& engi
             const ViewProgressSummary& summary = progress.summary(*view);
             ReadMoment moment{{}, summary.watermark, {}, progress.redis_now(engine.now)};
             const auto staleness = moment.staleness();
-            text = std::to_string(progress.partitions(view->topic).size()) + " partitions, " +
-                   (staleness ? std::to_string(staleness->count()) + " ms behind" : "staleness not known") +
-                   (summary.foreign ? ", counted under another definition" : "");
+            text =
+                std::to_string(progress.partitions(view->topic).size()) + " partitions, " +
+                (staleness ? std::to_string(staleness->count()) + " ms behind" : "staleness not known") +
+                (summary.foreign.empty() ? "" : ", " + summary.foreign + " counted under another definition");
         }
         lines.emplace_back("view " + view->plan.id(), std::move(text));
     }

@@ -15,6 +15,7 @@ namespace {
 constexpr std::string_view kWhole = "return {redis.call('HVALS',KEYS[1]),redis.call('HGETALL',KEYS[2])}";
 
 constexpr int kMostAttempts = 5;
+constexpr int kMostAttemptsOfCorrupt = 3;
 constexpr std::size_t kKeptBody = 256 * 1024;  // what a pooled request holds on to
 constexpr std::size_t kKeptRows = 1024;
 
@@ -185,10 +186,9 @@ bool LookupEngine::take_moment(LookupRequest& request) {
         return false;
     }
     const ViewProgressSummary& summary = progress_.summary(view);
-    if (summary.foreign) {
+    if (!summary.foreign.empty()) {
         fail(request, "UNAVAILABLE",
-             "view " + view.plan.id() +
-                 " is counted under another definition than this node serves; give the nodes " +
+             summary.foreign + " is counted under another definition than this node serves; give the nodes " +
                  "one configuration, or raise the view's version");
         return false;
     }
@@ -226,7 +226,9 @@ bool LookupEngine::take_time(LookupRequest& request, const ViewProgressSummary& 
 
 void LookupEngine::read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads) {
     RowReader& reader = *readers_[request.query.view->index];
-    if (auto loaded = reader.load(heads.elements); !loaded) return corrupt_head(request, row, loaded.error());
+    auto loaded = reader.load(heads.elements);
+    if (!loaded && reader.learn(progress_.layouts(*request.query.view))) loaded = reader.load(heads.elements);
+    if (!loaded) return corrupt_head(request, row, loaded.error());
     request.missing = request.missing || heads.elements.empty();
     if (request.moment.at && !reader.serves(request.query, *request.moment.at)) {
         observer_.second_step();
@@ -242,6 +244,8 @@ RowReader* LookupEngine::load_whole(LookupRequest& request, std::size_t row, con
     }
     RowReader& reader = *readers_[request.query.view->index];
     auto loaded = reader.load(both.elements[0].elements);
+    if (!loaded && reader.learn(progress_.layouts(*request.query.view)))
+        loaded = reader.load(both.elements[0].elements);
     if (loaded) loaded = reader.load_tiles();
     request.missing = request.missing || both.elements[0].elements.empty();
     if (loaded) return &reader;
@@ -251,8 +255,10 @@ RowReader* LookupEngine::load_whole(LookupRequest& request, std::size_t row, con
 
 bool LookupEngine::unfold(LookupRequest& request, std::size_t row, RowReader& reader, const RedisAnswer& both) {
     const auto sealed = both.elements[1].elements;
-    const auto unfolded = reader.unfold_with(sealed);
-    if (!unfolded)
+    auto unfolded = reader.unfold_with(sealed);
+    if (!unfolded && reader.learn(progress_.layouts(*request.query.view)))
+        unfolded = reader.unfold_with(sealed);
+    if (!unfolded && !may_be_of_new_layout(request))
         corrupt(request, head_key(request, row) + std::string(kSealedSuffix), sealed[2 * reader.corrupt()].text,
                 unfolded.error());
     return static_cast<bool>(unfolded);
@@ -282,8 +288,16 @@ void LookupEngine::explain(LookupRequest& request, const RedisAnswer& both) {
     write_explanation(request.query, request.moment, *reader, merged, progress_, out);
 }
 
+// What does not decode may be stored in a layout that was recorded since this node read the records.
+bool LookupEngine::may_be_of_new_layout(LookupRequest& request) {
+    if (request.attempts >= kMostAttemptsOfCorrupt) return false;
+    progress_.want_layouts(request.query.view->topic);
+    return request.read_again = true;
+}
+
 // HVALS names no field, so the names are asked for; they stand in the same order.
 void LookupEngine::corrupt_head(LookupRequest& request, std::size_t row, const Error& error) {
+    if (may_be_of_new_layout(request)) return;
     request.corrupt = readers_[request.query.view->index]->corrupt();
     request.body = error.message;
     append_redis_command(redis_.out(), {"HKEYS", head_key(request, row)});

@@ -57,7 +57,7 @@ private:
     bool take_time(LookupRequest& request, const ViewProgressSummary& summary);
     void read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads);
     void read_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both);
-    // Null, or false: the request has failed.
+    // Null, or false: the request has failed, or is to be read again.
     RowReader* load_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both);
     bool unfold(LookupRequest& request, std::size_t row, RowReader& reader, const RedisAnswer& both);
     void write_row(LookupRequest& request, std::size_t row);
@@ -65,6 +65,7 @@ private:
     void corrupt_head(LookupRequest& request, std::size_t row, const Error& error);
     void name_corrupt_head(LookupRequest& request, std::size_t row, const RedisAnswer& fields);
     void corrupt(LookupRequest& request, std::string_view key, std::string_view field, const Error& error);
+    bool may_be_of_new_layout(LookupRequest& request);
     void confirm_missing(LookupRequest& request);
     void settle(LookupRequest& request);
     void finish(LookupRequest& request);

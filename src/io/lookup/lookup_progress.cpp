@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kMostPartitions = 100'000;
 constexpr std::uint64_t kTimeTag = 0xffffffff;
+constexpr std::uint64_t kLayoutsTag = 0xfffffffe;
 constexpr std::size_t kFixedFields = 3;  // before two a view
 
 constexpr std::uint64_t tag_of(std::size_t topic, std::uint64_t what) { return topic << 32 | what; }
@@ -25,6 +26,7 @@ LookupProgress::LookupProgress(const LookupCatalogue& catalogue, RedisPipeline& 
       prefix_(prefix),
       max_age_(max_age),
       summaries_(catalogue.views().size()),
+      layouts_(catalogue.views().size()),
       places_(catalogue.views().size()) {
     for (const ServedTopic& served : catalogue.topics()) {
         Topic& topic = topics_.emplace_back();
@@ -57,6 +59,7 @@ void LookupProgress::refresh(std::size_t index, Clock::time_point now) {
     Topic& topic = topics_[index];
     if (topic.asked && now - *topic.asked <= max_age_) return;
     topic.asked = now;
+    if (std::exchange(topic.layouts_wanted, false)) ask_layouts(index);
     for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
         redis_.out() += topic.commands[i];
         redis_.expect(*this, tag_of(index, i));
@@ -64,6 +67,28 @@ void LookupProgress::refresh(std::size_t index, Clock::time_point now) {
     append_redis_command(redis_.out(), {"TIME"});
     redis_.expect(*this, tag_of(index, kTimeTag));
     times_asked_.push_back(now);
+}
+
+void LookupProgress::want_layouts(std::size_t topic) {
+    topics_[topic].layouts_wanted = true;
+    topics_[topic].asked.reset();
+}
+
+void LookupProgress::ask_layouts(std::size_t index) {
+    const Topic& topic = topics_[index];
+    for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
+        const PartitionId id{static_cast<std::int32_t>(i)};
+        std::vector<std::string> arguments{"HMGET", record_key(prefix_, Partition{topic.served->name, id})};
+        for (const ServedView* view : topic.served->views)
+            arguments.push_back(record_field::layouts(view->plan.id()));
+        append_redis_command(redis_.out(), std::vector<std::string_view>(arguments.begin(), arguments.end()));
+        redis_.expect(*this, tag_of(index, kLayoutsTag));
+    }
+}
+
+void LookupProgress::take_layouts(const Topic& topic, const RedisAnswer& answer) {
+    for (std::size_t i = 0; i < std::min(topic.slots.size(), answer.elements.size()); ++i)
+        if (answer.elements[i].is_string()) layouts_[topic.slots[i]].emplace(answer.elements[i].text);
 }
 
 // The first partition's epoch stands for all: Redis forgets its records together, and who writes one anew takes
@@ -85,6 +110,7 @@ void LookupProgress::replied(std::uint64_t tag, const RedisAnswer& answer) {
     Topic& topic = topics_[tag >> 32];
     const std::uint64_t what = tag & 0xffffffff;
     if (what == kTimeTag) return take_time(topic, answer);
+    if (what == kLayoutsTag) return take_layouts(topic, answer);
     ++topic.replied;
     take_record(topic, what, answer);
 }
@@ -104,22 +130,31 @@ void LookupProgress::take_record(Topic& topic, std::size_t partition, const Redi
     into.recorded = answer.elements[1].is_string();
     into.epoch = Epoch{static_cast<std::uint64_t>(whole_number(text(1)).value_or(0))};
     into.node = text(2);
-    into.views.assign(views, {});
+    into.views.resize(views);
+    into.definitions.resize(views);
     if (partition == 0)
         topic.named = static_cast<std::size_t>(
             std::clamp<std::int64_t>(whole_number(text(0)).value_or(0), 0, kMostPartitions));
     for (std::size_t i = 0; i < views; ++i) {
-        if (!answer.elements[kFixedFields + 2 * i].is_string()) continue;
-        take_view(topic, into, i, text(kFixedFields + 2 * i), text(kFixedFields + 2 * i + 1));
+        if (answer.elements[kFixedFields + 2 * i].is_string()) {
+            take_view(topic, into, i, text(kFixedFields + 2 * i), text(kFixedFields + 2 * i + 1));
+        } else {
+            into.views[i].reset();
+        }
     }
 }
 
 void LookupProgress::take_view(Topic& topic, PartitionProgress& into, std::size_t view,
                                std::string_view progress, std::string_view definition) {
-    const auto decoded = decode_view(progress, definition);
+    std::optional<ViewProgress>& known = into.views[view];
+    const bool same = known && into.definitions[view] == definition;
+    if (!same) known.emplace();
+    Result<void> decoded = decode_position(progress, *known);
+    if (decoded && !same) decoded = decode_definition(definition, *known);
     if (decoded) {
-        into.views[view] = *decoded;
+        if (!same) into.definitions[view] = definition;
     } else {
+        known.reset();
         topic.new_trouble = "topic " + topic.served->name + ": " + decoded.error().message;
     }
 }
@@ -155,14 +190,28 @@ void LookupProgress::summarize(const Topic& topic) {
             everywhere = everywhere && progress && progress->watermark;
             if (!progress) continue;
             summary.clock = std::max(summary.clock, progress->clock);
-            summary.since = std::max(summary.since, progress->since);
             if (progress->watermark)
                 summary.watermark =
                     std::min(summary.watermark.value_or(Timestamp::max()), *progress->watermark);
-            summary.foreign =
-                summary.foreign || progress->fingerprint != topic.served->views[i]->plan.fingerprint();
+            add_features(topic.served->views[i]->plan, *progress, summary);
         }
         if (!everywhere) summary.watermark.reset();
+    }
+}
+
+void LookupProgress::add_features(const ViewPlan& plan, const ViewProgress& progress,
+                                  ViewProgressSummary& summary) {
+    if (progress.fingerprint != plan.fingerprint()) summary.foreign = "view " + plan.id();
+    for (std::size_t f = 0; f < plan.features().size(); ++f) {
+        const FeaturePlan& feature = plan.features()[f];
+        const auto counted = progress.features.find(feature.name);
+        const bool known = counted != progress.features.end();
+        if (known && counted->second.fingerprint != feature.fingerprint)
+            summary.foreign = "feature " + feature.name + " of view " + plan.id();
+        const auto since = std::max(progress.since, known ? counted->second.since : kSincePending);
+        if (!since) continue;
+        summary.since.resize(plan.features().size());
+        summary.since[f] = std::max(summary.since[f], since);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,10 @@ namespace freshet {
 struct ViewProgressSummary {
     std::optional<Timestamp> clock;      // the highest; none before the first event
     std::optional<Timestamp> watermark;  // the lowest; none when a partition has none
-    std::optional<Timestamp> since;      // the latest, when events before it are missing
-    bool foreign = false;                // some partition counts under another definition
+    // Of each feature the latest, when events before it are missing: kSincePending where some partition does
+    // not count it. Empty: nothing is missing.
+    std::vector<std::optional<Timestamp>> since;
+    std::string foreign;  // what some partition counts under another definition; empty: nothing
 };
 
 struct PartitionProgress {
@@ -28,6 +31,7 @@ struct PartitionProgress {
     Epoch epoch{};
     std::string node;
     std::vector<std::optional<ViewProgress>> views;  // in the order of ServedTopic::views
+    std::vector<std::string> definitions;            // as they stand in the record; they seldom change
 };
 
 class LookupProgress : private RedisPipeline::Receiver {
@@ -49,6 +53,10 @@ public:
     const std::vector<PartitionProgress>& partitions(std::size_t topic) const {
         return topics_[topic].partitions;
     }
+    // The layouts recorded for the view, as far as they were read. The next refresh, which is then due, reads
+    // those of its topic if they are wanted.
+    const std::set<std::string>& layouts(const ServedView& view) const { return layouts_[view.index]; }
+    void want_layouts(std::size_t topic);
     const std::optional<ViewProgress>& progress(const ServedView& view, std::size_t partition) const;
 
     // Never behind Redis's own clock, so that no staleness is understated. Requires a refresh that was
@@ -75,23 +83,28 @@ private:
         std::string new_trouble;
         std::string trouble;
         bool settled = false;
+        bool layouts_wanted = false;
     };
 
     void replied(std::uint64_t tag, const RedisAnswer& answer) override;
     void lost(std::uint64_t tag) override;
 
     void provide(Topic& topic, std::size_t partitions);
+    void ask_layouts(std::size_t index);
+    void take_layouts(const Topic& topic, const RedisAnswer& answer);
     void take_record(Topic& topic, std::size_t partition, const RedisAnswer& answer);
     void take_view(Topic& topic, PartitionProgress& into, std::size_t view, std::string_view progress,
                    std::string_view definition);
     void take_time(Topic& topic, const RedisAnswer& answer);
     void summarize(const Topic& topic);
+    static void add_features(const ViewPlan& plan, const ViewProgress& progress, ViewProgressSummary& summary);
 
     RedisPipeline& redis_;
     std::string prefix_;
     Duration max_age_;
     std::vector<Topic> topics_;
     std::vector<ViewProgressSummary> summaries_;
+    std::vector<std::set<std::string>> layouts_;               // by view
     std::vector<std::pair<std::size_t, std::size_t>> places_;  // of a view: topic, index in it
     std::deque<Clock::time_point> times_asked_;
     Timestamp redis_time_{};

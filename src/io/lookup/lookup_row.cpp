@@ -19,7 +19,7 @@ bool ReadMoment::in_breach(const ServedView& view) const {
 }
 
 RowReader::RowReader(const ServedView& view)
-    : view_(view), codec_(view.source, view.plan), stored_(view.plan, codec_.layout()), reader_(view.plan) {}
+    : view_(view), codec_(view.source, view.plan), stored_(view.plan, codec_.layouts()), reader_(view.plan) {}
 
 Result<void> RowReader::load(std::span<const RedisAnswer> heads) {
     has_tiles_ = false;
@@ -30,6 +30,12 @@ Result<void> RowReader::load(std::span<const RedisAnswer> heads) {
         if (auto added = stored_.add(head.text); !added) return added;
     }
     return {};
+}
+
+bool RowReader::learn(const std::set<std::string>& layouts) {
+    bool any = false;
+    for (const std::string& some : layouts) any = codec_.learn(some) || any;
+    return any;
 }
 
 Result<void> RowReader::load_tiles() {
@@ -67,7 +73,7 @@ Result<void> RowReader::unfold_with(std::span<const RedisAnswer> sealed) {
         const auto head = head_of(field->head);
         if (!head) continue;
         const auto resolution = resolution_of(field->hop);
-        if (!resolution) return Error{Errc::corrupt, "no feature has this hop"};
+        if (!resolution) continue;  // of features that are gone
         Chunk& chunk = chunks[*head].emplace_back();
         auto decoded =
             codec_.decode_chunk(*resolution, field->chunk, field->head.partition, sealed[i + 1].text, chunk);
@@ -118,16 +124,31 @@ void RowReader::write_values(const LookupQuery& query, bool hidden, RespWriter& 
     }
 }
 
+// Whether all events that the feature takes at the moment were counted for it.
+bool RowReader::counted(const ReadMoment& moment, std::size_t feature) const {
+    if (moment.since.empty()) return true;
+    const FeaturePlan& plan = view_.plan.features()[feature];
+    const Duration hop = view_.plan.resolutions()[plan.resolution].hop;
+    return is_complete(moment.since[feature], view_.windows[feature], hop, *moment.at);
+}
+
+// Where no feature that decides about it has been counted for so long, an entity may have been forgotten.
+bool RowReader::surely_missing(const ReadMoment& moment) const {
+    const auto& features = view_.plan.features();
+    for (std::size_t f = 0; f < features.size(); ++f)
+        if (features[f].resolution == view_.plan.presence_resolution() &&
+            features[f].window == view_.plan.presence_window() && counted(moment, f))
+            return true;
+    return false;
+}
+
 void RowReader::write_statuses(const LookupQuery& query, const ReadMoment& moment, RespWriter& out) const {
     const bool stale = !moment.watermark || moment.in_breach(view_);
+    const bool missing = answer_->missing && (!moment.at || surely_missing(moment));
     const auto status = [&](std::size_t i) -> std::string_view {
-        if (answer_->missing) return "$7\r\nmissing\r\n";
+        if (answer_->missing) return missing ? "$7\r\nmissing\r\n" : "$10\r\nincomplete\r\n";
         if (answer_->values[i].overflow) return "$8\r\noverflow\r\n";
-        const std::size_t feature = query.features[i];
-        const FeaturePlan& plan = view_.plan.features()[feature];
-        const Duration hop = view_.plan.resolutions()[plan.resolution].hop;
-        if (moment.since && !is_complete(moment.since, view_.windows[feature], hop, *moment.at))
-            return "$10\r\nincomplete\r\n";
+        if (!counted(moment, query.features[i])) return "$10\r\nincomplete\r\n";
         return stale ? "$5\r\nstale\r\n" : "$5\r\nfresh\r\n";
     };
     out.array(query.features.size());

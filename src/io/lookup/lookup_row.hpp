@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -21,8 +22,8 @@ namespace freshet {
 struct ReadMoment {
     std::optional<Timestamp> at;         // none: the view has no clock yet, so every entity is missing
     std::optional<Timestamp> watermark;  // none: some partition has none
-    std::optional<Timestamp> since;
-    Timestamp now{};  // by Redis
+    std::vector<std::optional<Timestamp>> since = {};  // ViewProgressSummary::since
+    Timestamp now{};                                   // by Redis
 
     // None: not known.
     std::optional<Duration> staleness() const;
@@ -37,6 +38,9 @@ public:
     // The head of each origin, whose bytes must stay until the row is written. On failure, here and below,
     // corrupt() tells which value it was.
     Result<void> load(std::span<const RedisAnswer> heads);
+    // After a failure, layouts that stored values may be in; whether one was new, so that another try is worth
+    // it.
+    bool learn(const std::set<std::string>& layouts);
     // All tiles of the loaded heads.
     Result<void> load_tiles();
     // Then the sealed tiles that belong to them, as field, value pairs read in one step with the heads.
@@ -56,6 +60,8 @@ private:
     std::optional<std::size_t> head_of(const HeadField& field) const;
     std::optional<std::size_t> resolution_of(Duration hop) const;
     Result<const FeatureAnswer*> read(const LookupQuery& query, Timestamp t);
+    bool counted(const ReadMoment& moment, std::size_t feature) const;
+    bool surely_missing(const ReadMoment& moment) const;
     void write_values(const LookupQuery& query, bool hidden, RespWriter& out) const;
     void write_statuses(const LookupQuery& query, const ReadMoment& moment, RespWriter& out) const;
 

@@ -136,8 +136,9 @@ end
 return loaded
 )";
 
-// Then: number of partitions; generation, where it begins, marks; position field, definition field, position,
-// definition of each view. Answers {calls, seconds, microseconds}.
+// Then: number of partitions; generation, where it begins, marks; number of fields to set, name and value of
+// each; position field, definition field, position, definition of each view. Answers {calls, seconds,
+// microseconds}.
 constexpr std::string_view kAdvance = R"(
 local function further(stored, position)
   local next, generation = string.match(stored, '^(-?%d+) %S+ %S+ ?(%d*)')
@@ -145,8 +146,9 @@ local function further(stored, position)
   generation, new_generation = tonumber(generation) or 0, tonumber(new_generation) or 0
   return generation > new_generation or (generation == new_generation and tonumber(next) > tonumber(new_next))
 end
+local views = 8 + 2 * tonumber(argv[7])
 local newer = {}
-for i = 7, #argv, 4 do
+for i = views, #argv, 4 do
   local stored = call('HGET', record, argv[i])
   newer[i] = not stored or not further(stored, argv[i + 2])
 end
@@ -157,9 +159,10 @@ if new_generation > generation then call('HDEL', record, 'read') end
 if new_generation > generation or (new_generation == generation and mark_offset(log[2]) <= mark_offset(argv[6])) then
   call('HSET', record, 'generation', argv[4], 'begins', argv[5], 'marks', argv[6])
 end
-for i = 7, #argv, 4 do
+for i = views, #argv, 4 do
   if newer[i] then call('HSET', record, argv[i], argv[i + 2], argv[i + 1], argv[i + 3]) end
 end
+for i = 8, views - 1, 2 do call('HSET', record, argv[i], argv[i + 1]) end
 call('HSET', record, 'partitions', argv[3])
 return {call('HINCRBY', record, 'calls', 1), now[1], now[2]}
 )";

@@ -169,6 +169,11 @@ Result<Advanced> RedisPartialStore::advance(const Fence& fence, const ProgressUp
     call.keep(update.log.generation.value);
     call.keep(encode_begins(update.log));
     call.keep(encode_marks(update.log.marks));
+    call.keep(static_cast<std::int64_t>(update.layouts.size()));
+    for (const auto& [id, list] : update.layouts) {
+        call.keep(record_field::layouts(id));
+        call.add(list);
+    }
     for (const auto& [id, progress] : update.views) {
         call.keep(record_field::position(id));
         call.keep(record_field::definition(id));

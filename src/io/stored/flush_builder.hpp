@@ -29,6 +29,9 @@ public:
     // Of heads and chunks in what take() will hand out.
     std::size_t bytes() const { return bytes_; }
 
+    // Layouts that stored values of a view may be in (PartialCodec::learn).
+    void learn(std::uint32_t view, std::string_view layouts) { codecs_[view].learn(layouts); }
+
     PartialKey key_of(std::uint32_t view, const std::string& entity) const;
     // The stored state of an entity, unfolded; none where nothing is stored.
     Result<std::optional<Head>> decode(std::uint32_t view, const LoadedPartial& loaded);

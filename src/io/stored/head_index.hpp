@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "io/stored/column_format.hpp"
+#include "io/stored/stored_layout.hpp"
 #include "model/partial.hpp"
 #include "model/result.hpp"
 
@@ -32,13 +33,14 @@ struct HeadIndex {
     ColumnBase base() const { return {newest, stamp.offset, partition}; }
 };
 
-// Reuses the memory of `out`, and leaves anything in it when it fails. `layout`: PartialCodec::layout().
-Result<void> index_head(std::string_view bytes, const ViewPlan& plan, std::uint32_t layout, HeadIndex& out);
+// A head of any of the layouts, as by the current one. Reuses the memory of `out`, and leaves anything in it
+// when it fails.
+Result<void> index_head(std::string_view bytes, const StoredLayouts& layouts, HeadIndex& out);
 
 // Takes `count` columns that stand next.
 bool take_columns(std::uint8_t tag, std::size_t count, WireReader& in, std::vector<std::string_view>& out);
 
 // What is wrong with the columns of a resolution, for both who index and who decode.
-Error undecodable(const Resolution& resolution);
+Error undecodable(Duration hop);
 
 }  // namespace freshet

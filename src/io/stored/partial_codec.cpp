@@ -1,8 +1,5 @@
 #include "io/stored/partial_codec.hpp"
 
-#include <array>
-#include <charconv>
-
 #include "io/stored/column_decoder.hpp"
 #include "io/stored/column_encoder.hpp"
 #include "io/stored/partial_format.hpp"
@@ -61,42 +58,7 @@ void encode_merge(const Resolution& resolution, const WindowPlan& window, const 
     }
 }
 
-std::string in_hex(std::uint32_t number) {
-    std::array<char, 8> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr;
-    return {digits.data(), end};
-}
-
-std::string describe_layout(const Source& source, const ViewPlan& plan) {
-    std::string text;
-    for (const Resolution& resolution : plan.resolutions()) {
-        text += "hop " + std::to_string(resolution.hop.count()) + "\n";
-        for (const AccumulatorDef& def : resolution.accumulators) {
-            text += "accumulator " + std::to_string(static_cast<int>(def.kind));
-            if (def.field) {
-                const FieldDef& field = source.fields[*def.field];
-                text += " of " + field.name + " " + std::string(name_of(field.type));
-            }
-            if (def.filter) text += " where " + plan.filters()[*def.filter].text();
-            text += "\n";
-        }
-        for (const WindowPlan& window : resolution.windows) {
-            text += "window " + std::to_string(window.tiles);
-            for (const std::size_t a : window.accumulators) text += " " + std::to_string(a);
-            text += "\n";
-        }
-    }
-    return text;
-}
-
 }  // namespace
-
-std::uint32_t layout_fingerprint(const Source& source, const ViewPlan& plan) {
-    std::uint32_t hash = 2166136261U;  // FNV-1a
-    for (const char c : describe_layout(source, plan))
-        hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
-    return hash == 0 ? 1 : hash;  // a zero field would not be written
-}
 
 Result<Stamp> decode_stamp(std::string_view bytes) {
     if (bytes.size() < kStampBytes) return corrupt("stored head: shorter than its stamp");
@@ -105,8 +67,7 @@ Result<Stamp> decode_stamp(std::string_view bytes) {
                  Offset{static_cast<std::int64_t>(offset)}};
 }
 
-PartialCodec::PartialCodec(const Source& source, const ViewPlan& plan)
-    : plan_(plan), layout_(layout_fingerprint(source, plan)) {}
+PartialCodec::PartialCodec(const Source& source, const ViewPlan& plan) : plan_(plan), layouts_(source, plan) {}
 
 // ---- Writing
 
@@ -116,7 +77,7 @@ void PartialCodec::encode_head(const HeadView& head, std::string& out) {
     WireWriter writer(out);
     writer.byte(static_cast<std::uint8_t>(PayloadEncoding::protobuf));
     writer.byte(head_tag::kLayout);
-    writer.fixed(layout_);
+    writer.fixed(layouts_.fingerprint());
     if (head.partition.value != 0) {
         writer.byte(head_tag::kPartition);
         writer.varint(static_cast<std::uint64_t>(head.partition.value));
@@ -161,7 +122,7 @@ void PartialCodec::encode_chunk(std::size_t resolution, std::span<const ConstRow
     WireWriter writer(out);
     writer.byte(static_cast<std::uint8_t>(PayloadEncoding::protobuf));
     writer.byte(chunk_tag::kLayout);
-    writer.fixed(layout_);
+    writer.fixed(layouts_.fingerprint());
     const std::size_t opened = writer.open(chunk_tag::kTiles);
     writer.varint(behind(tiles.front().number(), first));
     encode_steps(tiles, writer);
@@ -171,14 +132,8 @@ void PartialCodec::encode_chunk(std::size_t resolution, std::span<const ConstRow
 
 // ---- Reading
 
-Result<void> check_layout(std::uint32_t stored, std::uint32_t expected, const ViewPlan& plan) {
-    if (stored == expected) return {};
-    return corrupt("stored layout " + in_hex(stored) + " is not layout " + in_hex(expected) + " of view " +
-                   plan.id());
-}
-
 Result<void> PartialCodec::decode_head(std::string_view bytes, Head& out) {
-    if (auto indexed = index_head(bytes, plan_, layout_, index_); !indexed) return indexed;
+    if (auto indexed = index_head(bytes, layouts_, index_); !indexed) return indexed;
     return decode_head(index_, out);
 }
 
@@ -190,7 +145,7 @@ Result<void> PartialCodec::decode_head(const HeadIndex& index, Head& out) {
     for (std::size_t r = 0; r < out.resolutions.size(); ++r) {
         const Resolution& resolution = plan_.resolutions()[r];
         if (!decode_resolution(index.resolutions[r], resolution, index.base(), out.resolutions[r]))
-            return undecodable(resolution);
+            return undecodable(resolution.hop);
     }
     return {};
 }
@@ -235,7 +190,13 @@ Result<void> PartialCodec::decode_chunk(std::size_t resolution, TileNumber chunk
     if (!is_protobuf(bytes)) return corrupt("stored chunk: unknown encoding");
     WireReader in(bytes.substr(1));
     const std::uint32_t stored_layout = in.next(chunk_tag::kLayout) ? in.fixed<std::uint32_t>() : 0;
-    if (auto same = check_layout(stored_layout, layout_, plan_); !same) return same;
+    const OlderLayout* older = nullptr;
+    if (stored_layout != layouts_.fingerprint()) {
+        const auto found = layouts_.find(stored_layout);
+        if (!found) return found.error();
+        older = *found;
+        if (!older->resolution(resolution)) return corrupt("stored chunk: its layout has no such hop");
+    }
     const Duration farthest{kFarthestTime};
     if (chunk < chunk_of(tile_of(Timestamp{-farthest}, plan.hop)) ||
         chunk > chunk_of(tile_of(Timestamp{farthest}, plan.hop)))
@@ -254,9 +215,12 @@ Result<void> PartialCodec::decode_chunk(std::size_t resolution, TileNumber chunk
     if (!take_tile_numbers(numbers, first_of, start + kChunkTiles - 1, take) || tiles == 0)
         return corrupt("stored chunk: bad tile numbers");
     out.tiles.resize(tiles);
-    if (!take_columns(chunk_tag::kColumn, plan.accumulators.size(), in, columns_) || !in.done() ||
-        !decode_tiles(columns_, plan, base, out.tiles))
+    const std::size_t columns =
+        older ? older->resolution(resolution)->accumulators.size() : plan.accumulators.size();
+    if (!take_columns(chunk_tag::kColumn, columns, in, columns_) || !in.done())
         return corrupt("stored chunk: columns do not decode");
+    if (older) older->map(resolution, columns_);
+    if (!decode_tiles(columns_, plan, base, out.tiles)) return corrupt("stored chunk: columns do not decode");
     return {};
 }
 

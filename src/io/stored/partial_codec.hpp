@@ -15,16 +15,14 @@
 
 namespace freshet {
 
-// Plans with equal fingerprints store the same accumulators and windows in the same order. Names of features,
-// the order of a source's fields and freshness are not part of it.
-std::uint32_t layout_fingerprint(const Source& source, const ViewPlan& plan);
-
 // Reuses its memory from call to call; one per thread and view. `plan` outlives it.
 class PartialCodec {
 public:
     PartialCodec(const Source& source, const ViewPlan& plan);
 
-    std::uint32_t layout() const { return layout_; }
+    const StoredLayouts& layouts() const { return layouts_; }
+    // StoredLayouts::learn: what is decoded may be of any of them, and comes out as of the current one.
+    bool learn(std::string_view layouts) { return layouts_.learn(layouts); }
 
     // Appends the stored bytes. No tile lies after the one of `head.newest`.
     void encode_head(const HeadView& head, std::string& out);
@@ -46,7 +44,7 @@ private:
                       const ColumnBase& base, std::vector<Tile>& tiles);
 
     const ViewPlan& plan_;
-    std::uint32_t layout_;
+    StoredLayouts layouts_;
     std::vector<States*> to_;
     std::vector<std::string_view> columns_;
     HeadIndex index_;

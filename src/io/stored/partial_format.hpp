@@ -77,7 +77,4 @@ bool take_tile_numbers(std::string_view list, const auto& first_of, TileNumber l
 // The stamp in front of a stored head.
 Result<Stamp> decode_stamp(std::string_view bytes);
 
-// Refuses what was stored under another layout_fingerprint().
-Result<void> check_layout(std::uint32_t stored, std::uint32_t expected, const ViewPlan& plan);
-
 }  // namespace freshet

@@ -21,8 +21,8 @@ bool parse(std::string_view text, T& number, int base = 10) {
 }
 
 // The next word of `text`, which is shortened by it.
-std::string_view take_word(std::string_view& text) {
-    const std::string_view word = text.substr(0, text.find(' '));
+std::string_view take_word(std::string_view& text, char end = ' ') {
+    const std::string_view word = text.substr(0, text.find(end));
     text.remove_prefix(std::min(text.size(), word.size() + 1));
     return word;
 }
@@ -43,6 +43,24 @@ bool parse_time(std::string_view text, std::optional<Timestamp>& t) {
 
 Error corrupt(std::string_view what, std::string_view value) {
     return {Errc::corrupt, "the progress record's " + std::string(what) + " is \"" + std::string(value) + "\""};
+}
+
+std::string in_hex(std::uint64_t number) {
+    char digits[16];
+    return {digits, std::to_chars(digits, digits + sizeof digits, number, 16).ptr};
+}
+
+bool parse_features(std::string_view list, ViewProgress& progress) {
+    if (list == kNone) return true;
+    while (!list.empty()) {
+        std::string_view one = take_word(list, ',');
+        const std::string_view name = take_word(one, ':');
+        FeatureProgress feature;
+        const bool parsed = !name.empty() && parse(take_word(one, ':'), feature.fingerprint, 16) &&
+                            (one.empty() || parse_time(one, feature.since));
+        if (!parsed || !progress.features.emplace(name, feature).second) return false;
+    }
+    return !progress.features.empty();
 }
 
 bool parse_mark(std::string_view text, LogMark& mark) {
@@ -85,6 +103,7 @@ bool parse_field(ProgressRecord& record, std::string_view name, std::string_view
 
 std::string record_field::position(std::string_view view_id) { return "v:" + std::string(view_id); }
 std::string record_field::definition(std::string_view view_id) { return "d:" + std::string(view_id); }
+std::string record_field::layouts(std::string_view view_id) { return "l:" + std::string(view_id); }
 
 std::string encode_position(const ViewProgress& progress) {
     return std::to_string(progress.next.value) + " " + encode_time(progress.clock) + " " +
@@ -98,30 +117,47 @@ std::string encode_begins(const LogIdentity& log) {
 std::string encode_marks(std::span<const LogMark> marks) {
     std::string text;
     for (const LogMark& mark : marks) {
-        char digits[16];
-        char* const end = std::to_chars(digits, digits + sizeof digits, mark.content, 16).ptr;
         text += (text.empty() ? "" : " ") + std::to_string(mark.offset.value) + ":" +
-                std::to_string(unix_ms(mark.time)) + ":" + std::string(digits, end);
+                std::to_string(unix_ms(mark.time)) + ":" + in_hex(mark.content);
     }
     return text;
 }
 
 std::string encode_definition(const ViewProgress& progress) {
-    char digits[16];
-    char* const end = std::to_chars(digits, digits + sizeof digits, progress.fingerprint, 16).ptr;
-    return std::string(digits, end) + " " + encode_time(progress.since);
+    std::string features;
+    for (const auto& [name, feature] : progress.features) {
+        features += (features.empty() ? "" : ",") + name + ":" + in_hex(feature.fingerprint);
+        if (feature.since) features += ":" + encode_time(feature.since);
+    }
+    return in_hex(progress.fingerprint) + " " + encode_time(progress.since) + " " +
+           std::to_string(progress.retain.count()) + " " + (features.empty() ? std::string(kNone) : features);
+}
+
+Result<void> decode_position(std::string_view position, ViewProgress& progress) {
+    std::string_view p = position;
+    const bool parsed = parse(take_word(p), progress.next.value) && parse_time(take_word(p), progress.clock) &&
+                        parse_time(take_word(p), progress.watermark) &&
+                        parse(take_word(p), progress.generation.value);
+    if (!parsed) return corrupt("position of a view", position);
+    return {};
+}
+
+Result<void> decode_definition(std::string_view definition, ViewProgress& progress) {
+    std::string_view d = definition;
+    std::int64_t retain = 0;
+    progress.features.clear();
+    const bool parsed = parse(take_word(d), progress.fingerprint, 16) &&
+                        parse_time(take_word(d), progress.since) && parse(take_word(d), retain) &&
+                        parse_features(take_word(d), progress);
+    progress.retain = Duration{retain};
+    if (!parsed) return corrupt("definition of a view", definition);
+    return {};
 }
 
 Result<ViewProgress> decode_view(std::string_view position, std::string_view definition) {
     ViewProgress progress;
-    std::string_view p = position;
-    std::string_view d = definition;
-    const bool position_ok =
-        parse(take_word(p), progress.next.value) && parse_time(take_word(p), progress.clock) &&
-        parse_time(take_word(p), progress.watermark) && parse(take_word(p), progress.generation.value);
-    if (!position_ok) return corrupt("position of a view", position);
-    if (!parse(take_word(d), progress.fingerprint, 16) || !parse_time(take_word(d), progress.since))
-        return corrupt("definition of a view", definition);
+    if (auto decoded = decode_position(position, progress); !decoded) return decoded.error();
+    if (auto decoded = decode_definition(definition, progress); !decoded) return decoded.error();
     return progress;
 }
 
@@ -140,6 +176,7 @@ RecordFields encode_record(const ProgressRecord& record) {
         fields.emplace_back(position(id), encode_position(progress));
         fields.emplace_back(definition(id), encode_definition(progress));
     }
+    for (const auto& [id, list] : record.layouts) fields.emplace_back(layouts(id), list);
     return fields;
 }
 
@@ -156,6 +193,8 @@ Result<ProgressRecord> decode_record(std::span<const std::string_view> names_and
             positions[name.substr(2)] = value;
         } else if (name.starts_with("d:")) {
             definitions[name.substr(2)] = value;
+        } else if (name.starts_with("l:")) {
+            record.layouts.emplace(name.substr(2), value);
         } else if (!parse_field(record, name, value)) {
             return corrupt(name, value);
         }

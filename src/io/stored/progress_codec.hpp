@@ -25,8 +25,11 @@ constexpr std::string_view kCalls = "calls";
 constexpr std::string_view kPartitions = "partitions";
 constexpr std::string_view kCluster = "cluster";
 constexpr std::string_view kGroup = "group";
-std::string position(std::string_view view_id);    // "next clock watermark generation"; "-" for none
-std::string definition(std::string_view view_id);  // "fingerprint since"; hexadecimal; "-" or "pending"
+std::string position(std::string_view view_id);  // "next clock watermark generation"; "-" for none
+// "fingerprint since retain features"; fingerprints in hexadecimal, since may be "-" or "pending". A feature is
+// "name:fingerprint", with ":since" behind it where there is one; commas between.
+std::string definition(std::string_view view_id);
+std::string layouts(std::string_view view_id);  // StoredLayout::text() of each, blanks between
 }  // namespace record_field
 
 std::string encode_position(const ViewProgress& progress);
@@ -34,6 +37,9 @@ std::string encode_definition(const ViewProgress& progress);
 std::string encode_begins(const LogIdentity& log);
 std::string encode_marks(std::span<const LogMark> marks);
 Result<ViewProgress> decode_view(std::string_view position, std::string_view definition);
+// The parts of it; the other part stays as it is.
+Result<void> decode_position(std::string_view position, ViewProgress& progress);
+Result<void> decode_definition(std::string_view definition, ViewProgress& progress);
 
 using RecordFields = std::vector<std::pair<std::string, std::string>>;
 RecordFields encode_record(const ProgressRecord& record);

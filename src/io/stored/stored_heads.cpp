@@ -14,7 +14,7 @@ const MergedSpan* span_of(const HeadIndex::Resolution& head, std::size_t window)
 
 }  // namespace
 
-StoredHeads::StoredHeads(const ViewPlan& plan, std::uint32_t layout) : plan_(plan), layout_(layout) {
+StoredHeads::StoredHeads(const ViewPlan& plan, const StoredLayouts& layouts) : plan_(plan), layouts_(layouts) {
     fold_of_.resize(plan.features().size());
     for (std::size_t r = 0; r < plan.resolutions().size(); ++r) {
         const Resolution& resolution = plan.resolutions()[r];
@@ -35,12 +35,13 @@ StoredHeads::StoredHeads(const ViewPlan& plan, std::uint32_t layout) : plan_(pla
 
 Result<void> StoredHeads::add(std::string_view bytes) {
     if (count_ == heads_.size()) heads_.emplace_back();
-    if (auto indexed = index_head(bytes, plan_, layout_, heads_[count_]); !indexed) return indexed;
+    if (auto indexed = index_head(bytes, layouts_, heads_[count_]); !indexed) return indexed;
     ++count_;
     return {};
 }
 
 void StoredHeads::want(Timestamp t, std::span<const std::size_t> features) {
+    at_ = t;
     for (Window& window : windows_) {
         window.wanted = false;
         window.range = tiles_at(plan_.resolutions()[window.resolution], window.window, t);
@@ -68,14 +69,27 @@ bool StoredHeads::serves(Timestamp t, std::span<const std::size_t> features) {
     return true;
 }
 
+// As FeatureReader decides it.
 bool StoredHeads::present() const {
-    const Window& window = windows_[presence_];
+    const Window& longest = windows_[presence_];
+    const Duration hop = plan_.resolutions()[longest.resolution].hop;
     for (std::size_t i = 0; i < count_; ++i) {
-        const HeadIndex::Resolution& r = heads_[i].resolutions[window.resolution];
-        const MergedSpan* merged = span_of(r, window.window);
-        if (merged && merged->tiles > 0) return true;
-        for (const TileNumber tile : r.tiles)
-            if (window.range.contains(tile)) return true;
+        const TileNumber newest = tile_of(heads_[i].newest, hop);
+        if (longest.range.contains(newest)) return true;
+        if (newest > longest.range.last && holds_present(heads_[i])) return true;
+    }
+    return false;
+}
+
+bool StoredHeads::holds_present(const HeadIndex& head) const {
+    for (std::size_t r = 0; r < head.resolutions.size(); ++r) {
+        const TileRange range = tiles_of_presence(plan_, plan_.resolutions()[r].hop, at_);
+        const HeadIndex::Resolution& resolution = head.resolutions[r];
+        for (const TileNumber tile : resolution.tiles)
+            if (range.contains(tile)) return true;
+        if (resolution.sealed_to == kNoTile) continue;
+        for (const auto& [span, columns] : resolution.windows)
+            if (span.tiles > 0 && range.first <= span.from && resolution.sealed_to <= range.last) return true;
     }
     return false;
 }
@@ -116,7 +130,7 @@ Result<const FeatureAnswer*> StoredHeads::read(std::span<const std::size_t> feat
         for (Window& window : windows_) {
             if (!window.wanted || fold(heads_[i], window)) continue;
             corrupt_ = i;
-            return undecodable(plan_.resolutions()[window.resolution]);
+            return undecodable(plan_.resolutions()[window.resolution].hop);
         }
     }
     for (const std::size_t f : features) {

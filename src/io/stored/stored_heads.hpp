@@ -15,7 +15,8 @@ namespace freshet {
 // Reuses its memory from entity to entity; one per thread and view. `plan` outlives it.
 class StoredHeads {
 public:
-    StoredHeads(const ViewPlan& plan, std::uint32_t layout);
+    // `layouts` outlives it, too.
+    StoredHeads(const ViewPlan& plan, const StoredLayouts& layouts);
 
     // The next entity.
     void clear() { count_ = 0; }
@@ -53,14 +54,16 @@ private:
 
     void want(Timestamp t, std::span<const std::size_t> features);
     bool present() const;
+    bool holds_present(const HeadIndex& head) const;
     bool fold(const HeadIndex& head, Window& window);
     void select_tiles(const HeadIndex::Resolution& head, const MergedSpan* merged, TileRange range);
 
     const ViewPlan& plan_;
-    std::uint32_t layout_;
+    const StoredLayouts& layouts_;
     std::vector<HeadIndex> heads_;
     std::size_t count_ = 0;
     std::size_t corrupt_ = 0;
+    Timestamp at_{};  // of the last want()
     std::vector<Window> windows_;
     std::size_t presence_;         // index into windows_
     std::vector<FoldOf> fold_of_;  // by feature
