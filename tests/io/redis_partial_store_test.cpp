@@ -22,7 +22,7 @@ TEST_CASE("the values lie under the documented names") {
     CHECK(backend.run({"HGET", "fs:{delays@1:AA 11}", "3.0"}).text() == head(1, "A"));
     CHECK(backend.run({"HGET", "fs:{delays@1:AA 11}:s", "3.0.60.7"}).text() == "tiles");
     CHECK(backend.run({"HGET", "fs:{0}progress:flights:3", "v:delays@1"}).text() == "5 1005 - 0");
-    CHECK(backend.run({"HGET", "fs:{0}progress:flights:3", "d:delays@1"}).text() == "fedcba9876543210 -");
+    CHECK(backend.run({"HGET", "fs:{0}progress:flights:3", "d:delays@1"}).text() == "fedcba9876543210 - 0 -");
     CHECK(backend.run({"HGET", "fs:{0}progress:flights:3", "generation"}).text() == "0");
     CHECK(backend.run({"DBSIZE"}).integer() == 3);
 }
@@ -31,7 +31,7 @@ TEST_CASE("fields of a record that this version does not know are kept") {
     RedisBackend backend;
     RedisOwner owner(backend);
     (void)backend.run(
-        {"HSET", "fs:{0}progress:flights:3", "later", "x", "v:gone@1", "3 - - 0", "d:gone@1", "0 -"});
+        {"HSET", "fs:{0}progress:flights:3", "later", "x", "v:gone@1", "3 - - 0", "d:gone@1", "0 - 0 -"});
     RedisOwner next(backend);
     next.advance({{kView, progress_at(5)}});
     CHECK(backend.run({"HGET", "fs:{0}progress:flights:3", "later"}).text() == "x");
