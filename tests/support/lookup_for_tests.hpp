@@ -166,6 +166,16 @@ inline Definitions payment_views() {
     add("now", {0}, View::Clock::wall).freshness.max_staleness = 1h;
     add("strict", {0}, View::Clock::event).freshness = {5s, OnBreach::error};
     add("hiding", {0}, View::Clock::event).freshness = {5s, OnBreach::null};
+    definitions.services = {
+        {"cards", {{"spend", "payments_5m"}, {"spend", "mean_price_1h"}}},
+        {"ranking",
+         {{"spend", "last_country"},
+          {"pairs", "payments_5m"},
+          {"spend", "spent_1h"},
+          {"spend", "mean_price_1h"},
+          {"pairs", "spent_1h"}}},
+        {"guarded", {{"spend", "spent_1h"}, {"strict", "spent_1h"}}},
+    };
     return definitions;
 }
 

@@ -56,6 +56,7 @@ std::span<const LookupCommands::Command> LookupCommands::all() {
     static constexpr Command commands[] = {
         {"FS.GET", 0, kAny, &LookupCommands::fs_get, false},
         {"FS.MGET", 0, kAny, &LookupCommands::fs_mget, false},
+        {"FS.VECTOR", 0, kAny, &LookupCommands::fs_vector, false},
         {"FS.VIEWS", 0, 1, &LookupCommands::fs_views},
         {"FS.STATUS", 0, 0, &LookupCommands::fs_status, false},
         {"FS.EXPLAIN", 0, kAny, &LookupCommands::fs_explain, false},
@@ -117,6 +118,8 @@ void LookupCommands::look_up(LookupRequest::Kind kind, std::string_view name, Ar
         wrong = parse_get(arguments, engine_.catalogue(), request.query);
     } else if (kind == LookupRequest::Kind::mget) {
         wrong = parse_mget(arguments, engine_.catalogue(), shared_.options.max_entities, request.query);
+    } else if (kind == LookupRequest::Kind::vector) {
+        wrong = parse_vector(arguments, engine_.catalogue(), shared_.options.max_entities, request.vector);
     } else if (kind == LookupRequest::Kind::explain) {
         wrong = parse_explain(arguments, engine_.catalogue(), request.query);
     }
@@ -131,6 +134,10 @@ void LookupCommands::fs_get(Arguments arguments, LookupSession& session) {
 
 void LookupCommands::fs_mget(Arguments arguments, LookupSession& session) {
     look_up(LookupRequest::Kind::mget, "FS.MGET", arguments, session);
+}
+
+void LookupCommands::fs_vector(Arguments arguments, LookupSession& session) {
+    look_up(LookupRequest::Kind::vector, "FS.VECTOR", arguments, session);
 }
 
 void LookupCommands::fs_explain(Arguments arguments, LookupSession& session) {

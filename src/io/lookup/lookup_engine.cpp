@@ -65,15 +65,20 @@ LookupRequest& LookupEngine::take() {
     request.in_order = true;
     request.corrupt.reset();
     request.query.clear();
+    request.vector.clear();
+    request.whole = nullptr;
     return request;
 }
 
 void LookupEngine::give_back(LookupRequest& request) {
     if (request.body.capacity() > kKeptBody) request.body = {};
-    if (request.rows.capacity() > kKeptRows) {
+    if (std::max(request.rows.capacity(), request.vector.entity_of.capacity()) > kKeptRows) {
         request.rows = {};
         request.query = {};
+        request.vector = {};
     }
+    for (LookupRequest* part : request.parts) give_back(*part);
+    request.parts.clear();
     free_.push_back(&request);
 }
 
@@ -83,8 +88,32 @@ void LookupEngine::start(LookupRequest& request) {
         if (request.kind == Kind::status) return settle(request);
         return fail(request, "UNAVAILABLE", redis_.reason());
     }
+    if (request.kind == Kind::vector) return start_parts(request);
     send(request);
     if (request.waiting == 0) settle(request);
+}
+
+void LookupEngine::start_parts(LookupRequest& request) {
+    request.attempts = 1;
+    const std::size_t parts = request.vector.service->parts.size();
+    request.waiting = parts;
+    for (std::size_t i = 0; i < parts; ++i) {
+        LookupRequest& part = take();
+        part.kind = LookupRequest::Kind::part;
+        part.whole = &request;
+        std::swap(part.query, request.vector.parts[i]);
+        request.parts.push_back(&part);
+    }
+    for (std::size_t i = 0; i < parts; ++i) start(*request.parts[i]);  // the last may be the end of the request
+}
+
+void LookupEngine::part_done(LookupRequest& whole) {
+    if (--whole.waiting > 0) return;
+    if (!whole.failed) {
+        RespWriter out(whole.body);
+        write_vector(whole, out);
+    }
+    finish(whole);
 }
 
 void LookupEngine::send(LookupRequest& request) {
@@ -92,9 +121,11 @@ void LookupEngine::send(LookupRequest& request) {
     ++request.attempts;
     switch (request.kind) {
         case LookupRequest::Kind::local:
+        case LookupRequest::Kind::vector:
             break;
         case LookupRequest::Kind::get:
         case LookupRequest::Kind::mget:
+        case LookupRequest::Kind::part:
             return send_reads(request);
         case LookupRequest::Kind::explain:
             progress_.refresh(request.query.view->topic, now);
@@ -155,12 +186,8 @@ void LookupEngine::replied(LookupRequest& request, std::uint64_t tag, const Redi
 
 void LookupEngine::lost(LookupRequest& request) {
     --request.waiting;
-    if (!request.failed && request.kind != LookupRequest::Kind::status) {
-        request.failed = true;
-        request.body.clear();
-        count_error("UNAVAILABLE");
-        RespWriter(request.body).error("UNAVAILABLE", redis_.reason());
-    }
+    if (!request.failed && request.kind != LookupRequest::Kind::status)
+        fail(request, "UNAVAILABLE", redis_.reason());
     if (request.waiting == 0) settle(request);
 }
 
@@ -307,9 +334,12 @@ void LookupEngine::corrupt(LookupRequest& request, std::string_view key, std::st
 
 void LookupEngine::fail(LookupRequest& request, std::string_view code, std::string_view message) {
     request.failed = true;
-    request.body.clear();
-    RespWriter(request.body).error(code, message);
-    count_error(code);
+    LookupRequest& told = request.whole ? *request.whole : request;
+    if (!request.whole || !std::exchange(told.failed, true)) {
+        told.body.clear();
+        RespWriter(told.body).error(code, message);
+        count_error(code);
+    }
     if (request.waiting == 0 && !request.done && request.attempts == 0) finish(request);
 }
 
@@ -337,7 +367,7 @@ void LookupEngine::settle(LookupRequest& request) {
         RespWriter out(request.body);
         status_(out);
     }
-    if (!request.failed && !request.in_order) put_in_order(request);
+    if (!request.failed && !request.in_order && !request.whole) put_in_order(request);
     finish(request);
 }
 
@@ -352,13 +382,14 @@ void LookupEngine::put_in_order(LookupRequest& request) {
 
 void LookupEngine::finish(LookupRequest& request) {
     request.done = true;
+    if (request.whole) return part_done(*request.whole);
     count(request);
     if (request.waiter) return request.waiter->answered();
     give_back(request);
 }
 
 void LookupEngine::count(const LookupRequest& request) {
-    observer_.answered(request.command, now - request.started, request.query.entities());
+    observer_.answered(request.command, now - request.started, request.entities());
 }
 
 }  // namespace freshet

@@ -47,6 +47,8 @@ public:
 private:
     friend struct LookupRequest;
 
+    void start_parts(LookupRequest& request);
+    void part_done(LookupRequest& whole);
     void send(LookupRequest& request);
     void send_reads(LookupRequest& request);
     void send_whole(LookupRequest& request, std::size_t row);

@@ -9,6 +9,7 @@
 
 #include "io/lookup/lookup_query.hpp"
 #include "io/lookup/lookup_row.hpp"
+#include "io/lookup/lookup_vector.hpp"
 #include "io/redis/redis_pipeline.hpp"
 
 namespace freshet {
@@ -26,7 +27,7 @@ protected:
 };
 
 struct LookupRequest final : RedisPipeline::Receiver {
-    enum class Kind : std::uint8_t { local, get, mget, explain, status };
+    enum class Kind : std::uint8_t { local, get, mget, part, vector, explain, status };
 
     explicit LookupRequest(LookupEngine& of) : engine(of) {}
 
@@ -39,7 +40,13 @@ struct LookupRequest final : RedisPipeline::Receiver {
     bool failed = false;
     std::string body;  // the reply once done
 
+    // Of a vector: what it asks for, and one request a view, which are answered first.
+    VectorQuery vector;
+    std::vector<LookupRequest*> parts;
+    LookupRequest* whole = nullptr;  // of a part: the vector; it hears of the end and of failures
+
     LookupQuery query;
+    std::size_t entities() const { return kind == Kind::vector ? vector.entities : query.entities(); }
     struct Row {
         std::size_t begin = 0;  // in body
         std::size_t end = 0;
@@ -47,7 +54,7 @@ struct LookupRequest final : RedisPipeline::Receiver {
     std::vector<Row> rows;
     bool in_order = true;  // rows were written in their order
     std::size_t written = 0;
-    std::size_t waiting = 0;  // replies of Redis still to come
+    std::size_t waiting = 0;  // replies of Redis, or parts, still to come
     bool read_again = false;  // the records did not cover the topic, or are gone: all of it once more
     int attempts = 0;
     bool missing = false;    // some entity was not there,
