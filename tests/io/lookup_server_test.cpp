@@ -21,7 +21,8 @@ TEST_CASE_FIXTURE(LookupFixture, "what clients ask of any Redis is answered") {
     CHECK(c("AUTH secret").starts_with("-ERR AUTH <password> called without any password configured"));
     CHECK(c("HELLO").starts_with("[\"server\" \"freshet\" \"version\" "));
     CHECK(c("HELLO 2 SETNAME me").find("\"proto\" 2") != std::string::npos);
-    CHECK(c("HELLO 3") == "-NOPROTO unsupported protocol version");
+    CHECK(c("HELLO 4") == "-NOPROTO unsupported protocol version");
+    CHECK(c("HELLO three") == "-NOPROTO unsupported protocol version");
     CHECK(c("CLIENT GETNAME") == "\"me\"");
     CHECK(c("CLIENT SETNAME you") == "+OK");
     CHECK(c("CLIENT SETINFO lib-name x") == "+OK");

@@ -107,6 +107,18 @@ public:
         send_raw(line + "\r\n");
         return receive();
     }
+    // The answer to an inline command as bytes, for replies that hiredis does not know. As many as `expected`
+    // has, so that nothing is left of an answer that is as expected.
+    std::string bytes_of(const std::string& line, std::string_view expected) {
+        send_raw(line + "\r\n");
+        std::string bytes(expected.size(), '\0');
+        for (std::size_t got = 0; got < bytes.size();) {
+            const ssize_t more = ::recv(context_->fd, bytes.data() + got, bytes.size() - got, 0);
+            REQUIRE(more > 0);
+            got += static_cast<std::size_t>(more);
+        }
+        return bytes;
+    }
     int socket() const { return context_->fd; }
 
 private:

@@ -96,7 +96,7 @@ void LookupCommands::execute(Arguments arguments, LookupSession& session) {
 
 void LookupCommands::error(LookupSession& session, std::string_view code, std::string_view message) {
     engine_.count_error(code);
-    RespWriter(session.reply()).error(code, message);
+    session.writer().error(code, message);
 }
 
 void LookupCommands::unknown(Arguments arguments, LookupSession& session) {
@@ -113,6 +113,7 @@ void LookupCommands::look_up(LookupRequest::Kind kind, std::string_view name, Ar
     LookupRequest& request = engine_.take();
     request.kind = kind;
     request.command = name;
+    request.protocol = session.protocol;
     std::optional<CommandError> wrong;
     if (kind == LookupRequest::Kind::get) {
         wrong = parse_get(arguments, engine_.catalogue(), request.query);
@@ -150,12 +151,12 @@ void LookupCommands::fs_status(Arguments arguments, LookupSession& session) {
 
 void LookupCommands::fs_views(Arguments arguments, LookupSession& session) {
     if (arguments.empty()) {
-        RespWriter out(session.reply());
+        RespWriter out = session.writer();
         return write_view_names(shared_.catalogue, out);
     }
     const ServedView* view = shared_.catalogue.find(arguments.front());
     if (!view) return error(session, "NOVIEW", shared_.catalogue.no_view(arguments.front()));
-    RespWriter out(session.reply());
+    RespWriter out = session.writer();
     write_view(*view, out);
 }
 
@@ -187,7 +188,7 @@ void LookupCommands::write_status(const LookupShared& shared, LookupEngine& engi
     }
     if (shared.status)
         for (auto& line : shared.status()) lines.push_back(std::move(line));
-    out.array(2 * lines.size());
+    out.pairs(lines.size());
     for (const auto& [name, value] : lines) {
         out.bulk(name);
         out.bulk(value);
@@ -195,16 +196,16 @@ void LookupCommands::write_status(const LookupShared& shared, LookupEngine& engi
 }
 
 void LookupCommands::ping(Arguments arguments, LookupSession& session) {
-    RespWriter out(session.reply());
+    RespWriter out = session.writer();
     arguments.empty() ? out.status("PONG") : out.bulk(arguments.front());
 }
 
 void LookupCommands::echo(Arguments arguments, LookupSession& session) {
-    RespWriter(session.reply()).bulk(arguments.front());
+    session.writer().bulk(arguments.front());
 }
 
 void LookupCommands::hello(Arguments arguments, LookupSession& session) {
-    if (!arguments.empty() && arguments.front() != "2")
+    if (!arguments.empty() && arguments.front() != "2" && arguments.front() != "3")
         return error(session, "NOPROTO", "unsupported protocol version");
     for (std::size_t i = 1; i < arguments.size();) {
         if (is_word(arguments[i], "SETNAME") && i + 1 < arguments.size() && is_client_name(arguments[i + 1])) {
@@ -216,14 +217,15 @@ void LookupCommands::hello(Arguments arguments, LookupSession& session) {
             return error(session, "ERR", "syntax error in HELLO option '" + shown(arguments[i]) + "'");
         }
     }
-    RespWriter out(session.reply());
-    out.array(14);
+    if (!arguments.empty()) session.protocol = arguments.front() == "3" ? Resp::v3 : Resp::v2;
+    RespWriter out = session.writer();
+    out.pairs(7);
     out.bulk("server");
     out.bulk("freshet");
     out.bulk("version");
     out.bulk(shared_.options.version);
     out.bulk("proto");
-    out.integer(2);
+    out.integer(static_cast<std::int64_t>(session.protocol));
     out.bulk("id");
     out.integer(static_cast<std::int64_t>(session.id));
     out.bulk("mode");
@@ -237,7 +239,7 @@ void LookupCommands::hello(Arguments arguments, LookupSession& session) {
 void LookupCommands::auth(Arguments, LookupSession& session) { error(session, "ERR", kNoPassword); }
 
 void LookupCommands::select(Arguments arguments, LookupSession& session) {
-    if (arguments.front() == "0") return RespWriter(session.reply()).status("OK");
+    if (arguments.front() == "0") return session.writer().status("OK");
     const bool number = whole_number(arguments.front()).has_value();
     error(session, "ERR", number ? "DB index is out of range" : "value is not an integer or out of range");
 }
@@ -248,9 +250,9 @@ void LookupCommands::client(Arguments arguments, LookupSession& session) {
         if (!is_client_name(arguments[1]))
             return error(session, "ERR", "Client names cannot contain spaces, newlines or special characters.");
         session.name = arguments[1];
-        return RespWriter(session.reply()).status("OK");
+        return session.writer().status("OK");
     }
-    RespWriter out(session.reply());
+    RespWriter out = session.writer();
     if (is_word(word, "GETNAME") && arguments.size() == 1) {
         session.name.empty() ? out.null() : out.bulk(session.name);
     } else if (is_word(word, "SETINFO") && arguments.size() == 3) {
@@ -270,9 +272,10 @@ void LookupCommands::client(Arguments arguments, LookupSession& session) {
 }
 
 void LookupCommands::command(Arguments arguments, LookupSession& session) {
-    RespWriter out(session.reply());
+    RespWriter out = session.writer();
     if (!arguments.empty() && is_word(arguments.front(), "COUNT")) return out.integer(0);
-    out.array(0);
+    const bool by_name = !arguments.empty() && is_word(arguments.front(), "DOCS");
+    by_name ? out.pairs(0) : out.array(0);
 }
 
 void LookupCommands::info(Arguments, LookupSession& session) {
@@ -288,22 +291,22 @@ void LookupCommands::info(Arguments, LookupSession& session) {
                        "\r\ntotal_commands_processed:" + std::to_string(shared_.requests.load()) +
                        "\r\nsecond_steps:" + std::to_string(shared_.second_steps.load()) +
                        "\r\n\r\n# Replication\r\nrole:master\r\n";
-    RespWriter(session.reply()).bulk(text);
+    session.writer().bulk(text);
 }
 
 void LookupCommands::config(Arguments arguments, LookupSession& session) {
     if (!is_word(arguments.front(), "GET")) return error(session, "ERR", unknown_subcommand(arguments));
-    RespWriter(session.reply()).array(0);
+    session.writer().pairs(0);
 }
 
 void LookupCommands::quit(Arguments, LookupSession& session) {
-    RespWriter(session.reply()).status("OK");
+    session.writer().status("OK");
     session.quit();
 }
 
 std::string client_line(const LookupSession& session) {
     return "id=" + std::to_string(session.id) + " addr=" + session.address + " name=" + session.name +
-           " db=0 resp=2\n";
+           " db=0 resp=" + std::to_string(static_cast<int>(session.protocol)) + "\n";
 }
 
 }  // namespace freshet

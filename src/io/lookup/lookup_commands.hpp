@@ -47,6 +47,9 @@ public:
     // Close once everything is answered.
     virtual void quit() = 0;
 
+    RespWriter writer() { return RespWriter(reply(), protocol); }
+
+    Resp protocol = Resp::v2;
     std::uint64_t id = 0;
     std::string name;
     std::string address;

@@ -6,9 +6,11 @@ namespace freshet {
 
 namespace {
 
-// A flat array of names and values whose length is known at the end.
+// Names and values of which it is known at the end how many there are.
 class Pairs {
 public:
+    explicit Pairs(const RespWriter& out) : body_(text_, out.version()) {}
+
     void add(std::string_view name, std::string_view value) {
         begin(name);
         body_.bulk(value);
@@ -17,6 +19,7 @@ public:
         begin(name);
         body_.integer(value);
     }
+    void add_float(std::string_view name, double value) { begin(name).floating(value); }
     void add_time(std::string_view name, std::optional<Timestamp> time) {
         time ? add(name, unix_ms(*time)) : add_null(name);
     }
@@ -35,13 +38,13 @@ public:
     }
 
     void write(RespWriter& out) const {
-        out.array(2 * pairs_);
+        out.pairs(pairs_);
         out.out() += text_;
     }
 
 private:
     std::string text_;
-    RespWriter body_{text_};
+    RespWriter body_;
     std::size_t pairs_ = 0;
 };
 
@@ -60,11 +63,11 @@ std::string_view name_of(OnBreach on_breach) {
 }
 
 void write_feature(const ServedView& view, const Feature& feature, RespWriter& out) {
-    Pairs pairs;
+    Pairs pairs(out);
     pairs.add("name", feature.name);
     pairs.add("function", freshet::name_of(feature.function));
     pairs.add("field", feature.field ? std::string_view(view.source.fields[*feature.field].name) : "*");
-    if (feature.function == Function::quantile) pairs.add("q", float_text(feature.q));
+    if (feature.function == Function::quantile) pairs.add_float("q", feature.q);
     pairs.add_duration("window_ms", feature.window);
     pairs.add("hop_ms", feature.hop.count());
     if (feature.where) pairs.add("where", feature.where->text());
@@ -85,7 +88,7 @@ std::string tile_text(const FeaturePlan& feature, const Tile& tile) {
 void write_origin(const FeaturePlan& feature, const Head& head, const MergedRange& merged,
                   std::optional<Span> span, const LookupQuery& query, const LookupProgress& progress,
                   RespWriter& out) {
-    Pairs pairs;
+    Pairs pairs(out);
     pairs.add("partition", head.partition.value);
     pairs.add("generation", head.stamp.generation.value);
     pairs.add("stamp_offset", head.stamp.offset.value);
@@ -137,7 +140,7 @@ void write_view_names(const LookupCatalogue& catalogue, RespWriter& out) {
 
 void write_view(const ServedView& served, RespWriter& out) {
     const View& view = served.plan.view();
-    Pairs pairs;
+    Pairs pairs(out);
     pairs.add("name", view.name);
     pairs.add("version", view.version);
     pairs.add("id", served.plan.id());
@@ -180,7 +183,7 @@ void write_explanation(const LookupQuery& query, const ReadMoment& moment, RowRe
         const TileNumber last = tile_of(*moment.at, resolution.hop);
         span = Span{last - resolution.windows[feature.window].tiles, last};
     }
-    Pairs pairs;
+    Pairs pairs(out);
     pairs.add("view", view.plan.id());
     pairs.add("entity", query.entity(0));
     pairs.add("feature", feature.name);

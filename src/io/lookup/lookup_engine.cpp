@@ -101,6 +101,7 @@ void LookupEngine::start_parts(LookupRequest& request) {
         LookupRequest& part = take();
         part.kind = LookupRequest::Kind::part;
         part.whole = &request;
+        part.protocol = request.protocol;
         std::swap(part.query, request.vector.parts[i]);
         request.parts.push_back(&part);
     }
@@ -110,7 +111,7 @@ void LookupEngine::start_parts(LookupRequest& request) {
 void LookupEngine::part_done(LookupRequest& whole) {
     if (--whole.waiting > 0) return;
     if (!whole.failed) {
-        RespWriter out(whole.body);
+        RespWriter out(whole.body, whole.protocol);
         write_vector(whole, out);
     }
     finish(whole);
@@ -291,7 +292,7 @@ void LookupEngine::read_whole(LookupRequest& request, std::size_t row, const Red
 }
 
 void LookupEngine::write_row(LookupRequest& request, std::size_t row) {
-    RespWriter out(request.body);
+    RespWriter out(request.body, request.protocol);
     const std::size_t begin = request.body.size();
     const auto written = readers_[request.query.view->index]->write(request.query, request.moment, out);
     if (!written) return corrupt_head(request, row, written.error());
@@ -305,7 +306,7 @@ void LookupEngine::explain(LookupRequest& request, const RedisAnswer& both) {
     if (!reader) return;
     const std::vector<MergedRange> merged = merged_ranges(request.query, reader->heads());
     if (!unfold(request, 0, *reader, both)) return;
-    RespWriter out(request.body);
+    RespWriter out(request.body, request.protocol);
     write_explanation(request.query, request.moment, *reader, merged, progress_, out);
 }
 
@@ -364,7 +365,7 @@ void LookupEngine::settle(LookupRequest& request) {
         }
     }
     if (!request.failed && request.kind == LookupRequest::Kind::status) {
-        RespWriter out(request.body);
+        RespWriter out(request.body, request.protocol);
         status_(out);
     }
     if (!request.failed && !request.in_order && !request.whole) put_in_order(request);

@@ -35,6 +35,7 @@ struct LookupRequest final : RedisPipeline::Receiver {
     LookupWaiter* waiter = nullptr;  // null: the client has gone
     Kind kind = Kind::local;
     std::string_view command;
+    Resp protocol = Resp::v2;
     std::chrono::steady_clock::time_point started{};
     bool done = false;
     bool failed = false;

@@ -110,7 +110,7 @@ Result<void> RowReader::write(const LookupQuery& query, const ReadMoment& moment
 
 void RowReader::write_values(const LookupQuery& query, bool hidden, RespWriter& out) const {
     const std::size_t count = query.features.size();
-    out.array(query.named ? count : 2 * count);
+    query.named ? out.array(count) : out.pairs(count);
     for (std::size_t i = 0; i < count; ++i) {
         if (!query.named) out.out() += view_.names[query.features[i]];
         const FeatureValue& value = answer_->values[i];
@@ -143,7 +143,7 @@ void write_scalar(const Scalar& value, RespWriter& out) {
         case 3:
             return out.bulk(std::get<std::string>(value));
         case 4:
-            return out.integer(std::get<bool>(value) ? 1 : 0);
+            return out.boolean(std::get<bool>(value));
         default:
             return out.null();
     }

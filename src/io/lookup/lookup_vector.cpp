@@ -151,7 +151,7 @@ private:
     std::vector<std::string_view> columns_;
 };
 
-// The end of the value, which is no array, that begins at `at`.
+// The end of the value, neither array nor map, that begins at `at`.
 std::size_t end_of_value(std::string_view text, std::size_t at) {
     const std::size_t line_end = text.find('\n', at) + 1;
     if (text[at] != '$') return line_end;
