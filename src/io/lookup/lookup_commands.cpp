@@ -58,6 +58,7 @@ std::span<const LookupCommands::Command> LookupCommands::all() {
         {"FS.MGET", 0, kAny, &LookupCommands::fs_mget, false},
         {"FS.VECTOR", 0, kAny, &LookupCommands::fs_vector, false},
         {"FS.VIEWS", 0, 1, &LookupCommands::fs_views},
+        {"FS.FRESHNESS", 0, 2, &LookupCommands::fs_freshness, false},
         {"FS.STATUS", 0, 0, &LookupCommands::fs_status, false},
         {"FS.EXPLAIN", 0, kAny, &LookupCommands::fs_explain, false},
         {"PING", 0, 1, &LookupCommands::ping},
@@ -123,6 +124,8 @@ void LookupCommands::look_up(LookupRequest::Kind kind, std::string_view name, Ar
         wrong = parse_vector(arguments, engine_.catalogue(), shared_.options.max_entities, request.vector);
     } else if (kind == LookupRequest::Kind::explain) {
         wrong = parse_explain(arguments, engine_.catalogue(), request.query);
+    } else if (kind == LookupRequest::Kind::freshness) {
+        wrong = parse_freshness(arguments, engine_.catalogue(), request.query);
     }
     session.enqueue(request);
     if (wrong) return engine_.fail(request, wrong->code, wrong->message);
@@ -143,6 +146,10 @@ void LookupCommands::fs_vector(Arguments arguments, LookupSession& session) {
 
 void LookupCommands::fs_explain(Arguments arguments, LookupSession& session) {
     look_up(LookupRequest::Kind::explain, "FS.EXPLAIN", arguments, session);
+}
+
+void LookupCommands::fs_freshness(Arguments arguments, LookupSession& session) {
+    look_up(LookupRequest::Kind::freshness, "FS.FRESHNESS", arguments, session);
 }
 
 void LookupCommands::fs_status(Arguments arguments, LookupSession& session) {

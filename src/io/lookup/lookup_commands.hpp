@@ -85,6 +85,7 @@ private:
     void fs_mget(Arguments arguments, LookupSession& session);
     void fs_vector(Arguments arguments, LookupSession& session);
     void fs_explain(Arguments arguments, LookupSession& session);
+    void fs_freshness(Arguments arguments, LookupSession& session);
     void fs_status(Arguments arguments, LookupSession& session);
     void fs_views(Arguments arguments, LookupSession& session);
     void ping(Arguments arguments, LookupSession& session);

@@ -116,7 +116,44 @@ void write_origin(const FeaturePlan& feature, const Head& head, const MergedRang
     pairs.write(out);
 }
 
+std::string name_in_tracker(const ServedView& view, std::size_t feature) {
+    return view.name() + "." + view.plan.features()[feature].name;
+}
+
+// The staleness, and whether that is fresh by the limit that is given, or the view's own.
+void write_freshness_of(const ServedView& view, std::string_view name, std::optional<Duration> limit,
+                        const FreshnessTracker& tracker, Timestamp now, RespWriter& out) {
+    const auto most = limit ? limit : view.plan.view().freshness.max_staleness;
+    const auto staleness = tracker.get_staleness(name, now);
+    out.array(2);
+    staleness ? out.integer(staleness->count()) : out.null();
+    most ? out.boolean(tracker.check_freshness(name, *most, now)) : out.null();
+}
+
 }  // namespace
+
+FreshnessTracker tracker_of(const LookupCatalogue& catalogue) {
+    FreshnessTracker tracker;
+    for (const auto& view : catalogue.views()) {
+        tracker.track(view->name(), view->index);
+        for (const std::size_t feature : view->all) tracker.track(name_in_tracker(*view, feature), view->index);
+    }
+    return tracker;
+}
+
+void write_freshness(const LookupQuery& query, const LookupCatalogue& catalogue,
+                     const FreshnessTracker& tracker, Timestamp now, RespWriter& out) {
+    if (query.view) {
+        const std::string name =
+            query.features.empty() ? query.view->name() : name_in_tracker(*query.view, query.features.front());
+        return write_freshness_of(*query.view, name, query.max_staleness, tracker, now, out);
+    }
+    out.pairs(catalogue.views().size());
+    for (const auto& view : catalogue.views()) {
+        out.bulk(view->name());
+        write_freshness_of(*view, view->name(), query.max_staleness, tracker, now, out);
+    }
+}
 
 std::string scalar_text(const Scalar& value) {
     switch (value.index()) {

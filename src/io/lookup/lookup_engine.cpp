@@ -15,8 +15,7 @@ namespace {
 constexpr std::string_view kWhole = "return {redis.call('HVALS',KEYS[1]),redis.call('HGETALL',KEYS[2])}";
 
 constexpr int kMostAttempts = 5;
-constexpr std::size_t kKeptBody = 256 * 1024;  // what a pooled request holds on to
-constexpr std::size_t kKeptRows = 1024;
+constexpr std::size_t kKeptScratch = 256 * 1024;
 
 // What a reply is about, in the tag.
 enum class Step : std::uint64_t { heads = 0, whole = 1, names = 2, epoch = 3 };
@@ -28,18 +27,14 @@ constexpr std::size_t row_of(std::uint64_t tag) { return tag & 0xffffffff; }
 
 }  // namespace
 
-void LookupRequest::replied(std::uint64_t tag, const RedisAnswer& answer) {
-    engine.replied(*this, tag, answer);
-}
-void LookupRequest::lost(std::uint64_t) { engine.lost(*this); }
-
 LookupEngine::LookupEngine(const LookupCatalogue& catalogue, RedisPipeline& redis, std::string prefix,
                            Duration max_age, LookupObserver& observer, StatusWriter status)
     : catalogue_(catalogue),
       redis_(redis),
       observer_(observer),
       status_(std::move(status)),
-      progress_(catalogue, redis, prefix, max_age) {
+      progress_(catalogue, redis, prefix, max_age),
+      freshness_(tracker_of(catalogue)) {
     for (const auto& view : catalogue.views()) {
         readers_.push_back(std::make_unique<RowReader>(*view));
         // Without the brace behind the entity.
@@ -49,37 +44,9 @@ LookupEngine::LookupEngine(const LookupCatalogue& catalogue, RedisPipeline& redi
 }
 
 LookupRequest& LookupEngine::take() {
-    if (free_.empty()) free_.push_back(all_.emplace_back(std::make_unique<LookupRequest>(*this)).get());
-    LookupRequest& request = *free_.back();
-    free_.pop_back();
-    request.waiter = nullptr;
-    request.kind = LookupRequest::Kind::local;
-    request.command = {};
+    LookupRequest& request = requests_.take(*this);
     request.started = now;
-    request.done = request.failed = request.read_again = request.has_moment = false;
-    request.missing = request.confirmed = false;
-    request.body.clear();
-    request.rows.clear();
-    request.waiting = 0;
-    request.attempts = 0;
-    request.in_order = true;
-    request.corrupt.reset();
-    request.query.clear();
-    request.vector.clear();
-    request.whole = nullptr;
     return request;
-}
-
-void LookupEngine::give_back(LookupRequest& request) {
-    if (request.body.capacity() > kKeptBody) request.body = {};
-    if (std::max(request.rows.capacity(), request.vector.entity_of.capacity()) > kKeptRows) {
-        request.rows = {};
-        request.query = {};
-        request.vector = {};
-    }
-    for (LookupRequest* part : request.parts) give_back(*part);
-    request.parts.clear();
-    free_.push_back(&request);
 }
 
 void LookupEngine::start(LookupRequest& request) {
@@ -131,6 +98,7 @@ void LookupEngine::send(LookupRequest& request) {
         case LookupRequest::Kind::explain:
             progress_.refresh(request.query.view->topic, now);
             return send_whole(request, 0);
+        case LookupRequest::Kind::freshness:
         case LookupRequest::Kind::status:
             for (std::size_t i = 0; i < catalogue_.topics().size(); ++i) progress_.refresh(i, now);
             append_redis_command(redis_.out(), {"PING"});
@@ -196,6 +164,7 @@ void LookupEngine::handle(LookupRequest& request, std::uint64_t tag, const Redis
     if (request.kind == LookupRequest::Kind::status) return;
     if (answer.is_error())
         return fail(request, "UNAVAILABLE", redis_.where() + ": " + std::string(answer.text));
+    if (request.kind == LookupRequest::Kind::freshness) return write_freshness(request);
     if (!request.has_moment && !take_moment(request)) return;
     if (request.kind == LookupRequest::Kind::explain) return explain(request, answer);
     if (step_of(tag) == Step::heads) return read_row(request, row_of(tag), answer);
@@ -310,6 +279,20 @@ void LookupEngine::explain(LookupRequest& request, const RedisAnswer& both) {
     write_explanation(request.query, request.moment, *reader, merged, progress_, out);
 }
 
+void LookupEngine::write_freshness(LookupRequest& request) {
+    for (const auto& view : catalogue_.views()) {
+        const bool asked_for = !request.query.view || request.query.view == view.get();
+        if (asked_for && progress_.trouble(view->topic).empty() && !progress_.settled(view->topic))
+            request.read_again = true;
+        const ViewProgressSummary& summary = progress_.summary(*view);
+        const bool known = progress_.settled(view->topic) && !summary.foreign;
+        freshness_.visible(view->index, known ? summary.watermark : std::nullopt);
+    }
+    if (request.read_again) return;
+    RespWriter out(request.body, request.protocol);
+    freshet::write_freshness(request.query, catalogue_, freshness_, progress_.redis_now(now), out);
+}
+
 // HVALS names no field, so the names are asked for; they stand in the same order.
 void LookupEngine::corrupt_head(LookupRequest& request, std::size_t row, const Error& error) {
     request.corrupt = readers_[request.query.view->index]->corrupt();
@@ -378,7 +361,7 @@ void LookupEngine::put_in_order(LookupRequest& request) {
     for (const LookupRequest::Row& row : request.rows)
         ordered_.append(request.body, row.begin, row.end - row.begin);
     std::swap(ordered_, request.body);
-    if (ordered_.capacity() > kKeptBody) ordered_ = {};
+    if (ordered_.capacity() > kKeptScratch) ordered_ = {};
 }
 
 void LookupEngine::finish(LookupRequest& request) {

@@ -13,6 +13,8 @@ namespace {
 // The year 9999; far from where arithmetic on times would overflow.
 constexpr std::int64_t kFarthestMs = 253'402'300'799'999;
 
+constexpr double kMostSeconds = 1e9;
+
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 std::string entity_columns(const ServedView& view) {
@@ -93,6 +95,15 @@ std::optional<CommandError> take_options(Arguments left, const LookupCatalogue& 
     return std::nullopt;
 }
 
+// A number of seconds with or without decimals.
+std::optional<Duration> seconds(std::string_view text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    if (!(value >= 0 && value <= kMostSeconds)) return std::nullopt;
+    return Duration{static_cast<std::int64_t>(value * 1000)};
+}
+
 }  // namespace
 
 CommandError bad_argument(std::string message) { return {"BADARG", std::move(message)}; }
@@ -126,6 +137,7 @@ void LookupQuery::clear() {
     named = false;
     at.reset();
     meta = false;
+    max_staleness.reset();
     names_.clear();
     ends_.clear();
     slots_.clear();
@@ -210,6 +222,22 @@ std::optional<CommandError> parse_explain(Arguments arguments, const LookupCatal
     if (auto error = take_at(arguments, query.at)) return error;
     if (!arguments.empty()) return bad_argument("'" + shown(arguments.front()) + "' is one argument too many");
     return std::nullopt;
+}
+
+std::optional<CommandError> parse_freshness(Arguments arguments, const LookupCatalogue& catalogue,
+                                            LookupQuery& query) {
+    query.clear();
+    if (arguments.empty()) return std::nullopt;
+    query.max_staleness = seconds(arguments.back());
+    if (arguments.size() == 2 && !query.max_staleness)
+        return bad_argument("'" + shown(arguments.back()) + "' is no number of seconds");
+    if (arguments.size() == 1 && query.max_staleness) return std::nullopt;
+    const std::string_view name = arguments.front();
+    const std::size_t dot = name.find('.');
+    query.view = catalogue.find(name.substr(0, dot));
+    if (!query.view) return CommandError{"NOVIEW", catalogue.no_view(name.substr(0, dot))};
+    if (dot == std::string_view::npos) return std::nullopt;
+    return take_feature(name.substr(dot + 1), catalogue, query);
 }
 
 }  // namespace freshet

@@ -1,4 +1,4 @@
-// What one FS.GET or FS.MGET asks for, checked and with its names resolved.
+// What one request about a view asks for, checked and with its names resolved.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@ struct LookupQuery {
     bool named = false;                 // by FEATURES: the answer holds values without names
     std::optional<Timestamp> at;
     bool meta = false;
+    std::optional<Duration> max_staleness;  // of FS.FRESHNESS
 
     std::size_t entities() const { return ends_.size(); }
     std::string_view entity(std::size_t i) const {
@@ -55,6 +56,10 @@ std::optional<CommandError> parse_mget(Arguments arguments, const LookupCatalogu
 // view entity... feature [AT unix_ms]
 std::optional<CommandError> parse_explain(Arguments arguments, const LookupCatalogue& catalogue,
                                           LookupQuery& query);
+
+// [view[.feature]] [max_staleness_s]; without a name the query has no view
+std::optional<CommandError> parse_freshness(Arguments arguments, const LookupCatalogue& catalogue,
+                                            LookupQuery& query);
 
 // For parsers: an error of the arguments, the time behind the word AT, and a list of names for an error.
 CommandError bad_argument(std::string message);

@@ -1,8 +1,10 @@
-// A request that a client waits for, from its parsing until its reply was handed over. Pooled.
+// A request that a client waits for, from its parsing until its reply was handed over.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +29,7 @@ protected:
 };
 
 struct LookupRequest final : RedisPipeline::Receiver {
-    enum class Kind : std::uint8_t { local, get, mget, part, vector, explain, status };
+    enum class Kind : std::uint8_t { local, get, mget, part, vector, explain, freshness, status };
 
     explicit LookupRequest(LookupEngine& of) : engine(of) {}
 
@@ -64,9 +66,24 @@ struct LookupRequest final : RedisPipeline::Receiver {
     ReadMoment moment;
     std::optional<std::size_t> corrupt;  // index of a head that does not decode; its field is being asked for
 
+    // For the next use.
+    void reset();
+
 private:
     void replied(std::uint64_t tag, const RedisAnswer& answer) override;
     void lost(std::uint64_t tag) override;
+};
+
+// Their memory is used again.
+class LookupRequestPool {
+public:
+    LookupRequest& take(LookupEngine& engine);
+    // With its parts.
+    void give_back(LookupRequest& request);
+
+private:
+    std::vector<std::unique_ptr<LookupRequest>> all_;
+    std::vector<LookupRequest*> free_;
 };
 
 }  // namespace freshet

@@ -1,21 +1,15 @@
 #include "io/lookup/lookup_row.hpp"
 
-#include <algorithm>
-
+#include "model/freshness_tracker.hpp"
 #include "model/progress.hpp"
 
 namespace freshet {
 
-std::optional<Duration> ReadMoment::staleness() const {
-    if (!watermark) return std::nullopt;
-    return std::max(Duration{0}, now - *watermark);
-}
+std::optional<Duration> ReadMoment::staleness() const { return freshet::staleness(watermark, now); }
 
 bool ReadMoment::in_breach(const ServedView& view) const {
     const auto& most = view.plan.view().freshness.max_staleness;
-    if (!most) return false;
-    const auto is = staleness();
-    return !is || *is > *most;
+    return most && !is_fresh(staleness(), *most);
 }
 
 RowReader::RowReader(const ServedView& view)
