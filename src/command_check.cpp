@@ -6,6 +6,7 @@
 #include "io/config/config_file.hpp"
 #include "io/config/config_text.hpp"
 #include "io/kafka/kafka_settings.hpp"
+#include "io/lookup/lookup_catalogue.hpp"
 #include "model/memory_budget.hpp"
 #include "model/view_plan.hpp"
 #include "stored_size.hpp"
@@ -161,8 +162,12 @@ void print_text(const CheckOptions& options, const Config& config, const std::ve
         least += options.entities.value_or(0) * checked.quiet.in_redis();
         most += options.entities.value_or(0) * checked.busy.in_redis();
     }
-    for (const Service& service : config.definitions.services)
-        std::cout << "\nservice " << service.name << ": " << service.features.size() << " features\n";
+    const LookupCatalogue catalogue(config.definitions);
+    for (const ServedService& service : catalogue.services()) {
+        std::cout << "\nservice " << service.name << ": " << service.features << " features, asked for by";
+        for (const std::string& key : service.keys) std::cout << " " << key;
+        std::cout << "\n";
+    }
     if (options.entities)
         std::cout << "\nRedis in total, " << *options.entities << " entities in each of " << views.size()
                   << " views: " << bytes_text(least) << " to " << bytes_text(most) << "\n";

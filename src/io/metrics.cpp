@@ -82,7 +82,7 @@ struct Metrics::Impl {
 
     Impl() {
         for (const std::string_view command :
-             {"FS.GET", "FS.MGET", "FS.VIEWS", "FS.STATUS", "FS.EXPLAIN", "other"})
+             {"FS.GET", "FS.MGET", "FS.VECTOR", "FS.VIEWS", "FS.FRESHNESS", "FS.STATUS", "FS.EXPLAIN", "other"})
             lookup_series.emplace(command, LookupSeries{lookup_seconds.Add(label("command", command), kSeconds),
                                                         lookup_entities.Add(label("command", command))});
     }

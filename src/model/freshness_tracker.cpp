@@ -4,33 +4,37 @@
 
 namespace freshet {
 
-void FreshnessTracker::track(const std::string& feature, const std::string& source, std::int32_t partitions) {
-    source_of_[feature] = source;
-    sources_[source].partitions = std::max(sources_[source].partitions, partitions);
+void LowestWatermark::add(std::optional<Timestamp> watermark) {
+    known_ = known_ && watermark;
+    if (watermark) lowest_ = std::min(lowest_.value_or(*watermark), *watermark);
 }
 
-void FreshnessTracker::visible(const std::string& source, PartitionId partition, Timestamp watermark) {
-    auto [known, is_new] = sources_[source].watermarks.try_emplace(partition, watermark);
-    if (!is_new) known->second = std::max(known->second, watermark);
+std::optional<Duration> staleness(std::optional<Timestamp> watermark, Timestamp now) {
+    if (!watermark) return std::nullopt;
+    return std::max(Duration{0}, now - *watermark);
 }
 
-std::optional<Duration> FreshnessTracker::get_staleness(std::string_view feature, Timestamp now) const {
-    const auto source = source_of_.find(feature);
-    if (source == source_of_.end()) return std::nullopt;
-    const Source& known = sources_.find(source->second)->second;
-    std::optional<Timestamp> lowest;
-    for (std::int32_t p = 0; p < known.partitions; ++p) {
-        const auto watermark = known.watermarks.find(PartitionId{p});
-        if (watermark == known.watermarks.end()) return std::nullopt;
-        lowest = lowest ? std::min(*lowest, watermark->second) : watermark->second;
-    }
-    if (!lowest) return std::nullopt;
-    return std::max(Duration{0}, now - *lowest);
-}
-
-bool FreshnessTracker::check_freshness(std::string_view feature, Duration max_staleness, Timestamp now) const {
-    const auto staleness = get_staleness(feature, now);
+bool is_fresh(std::optional<Duration> staleness, Duration max_staleness) {
     return staleness && *staleness <= max_staleness;
+}
+
+void FreshnessTracker::track(std::string name, std::size_t view) {
+    view_of_.insert_or_assign(std::move(name), view);
+    watermarks_.resize(std::max(watermarks_.size(), view + 1));
+}
+
+void FreshnessTracker::visible(std::size_t view, std::optional<Timestamp> watermark) {
+    watermarks_.resize(std::max(watermarks_.size(), view + 1));
+    watermarks_[view] = watermark;
+}
+
+std::optional<Duration> FreshnessTracker::get_staleness(std::string_view name, Timestamp now) const {
+    const auto view = view_of_.find(name);
+    return view == view_of_.end() ? std::nullopt : staleness(watermarks_[view->second], now);
+}
+
+bool FreshnessTracker::check_freshness(std::string_view name, Duration max_staleness, Timestamp now) const {
+    return is_fresh(get_staleness(name, now), max_staleness);
 }
 
 }  // namespace freshet

@@ -11,27 +11,39 @@
 
 namespace freshet {
 
-// Staleness by feature, from the visibility watermarks of its source's partitions. A feature is as stale as the
-// partition that is furthest behind, since a missing event may be on its way in any of them.
-class FreshnessTracker {
+// How far several partitions have got together: the lowest of their visibility watermarks, and none when one of
+// them has none, since a missing event may be on its way in any of them.
+class LowestWatermark {
 public:
-    // A feature, "view.feature", of a source with `partitions` partitions.
-    void track(const std::string& feature, const std::string& source, std::int32_t partitions);
-    // Everything that was in this partition at `watermark` is counted and visible. Never moves back.
-    void visible(const std::string& source, PartitionId partition, Timestamp watermark);
-
-    // `now` minus the lowest watermark, at least 0. None: unknown feature, or a partition without a watermark.
-    std::optional<Duration> get_staleness(std::string_view feature, Timestamp now) const;
-    // Whether the staleness is known and at most `max_staleness`.
-    bool check_freshness(std::string_view feature, Duration max_staleness, Timestamp now) const;
+    void add(std::optional<Timestamp> watermark);
+    std::optional<Timestamp> get() const { return known_ ? lowest_ : std::nullopt; }
 
 private:
-    struct Source {
-        std::int32_t partitions = 0;
-        std::map<PartitionId, Timestamp> watermarks;
-    };
-    std::map<std::string, Source, std::less<>> sources_;
-    std::map<std::string, std::string, std::less<>> source_of_;
+    bool known_ = true;
+    std::optional<Timestamp> lowest_;
+};
+
+// `now` minus the watermark, at least 0. None: not known.
+std::optional<Duration> staleness(std::optional<Timestamp> watermark, Timestamp now);
+// Whether the staleness is known and at most `max_staleness`.
+bool is_fresh(std::optional<Duration> staleness, Duration max_staleness);
+
+// Staleness by name, of features and of whole views: all that is counted together is equally stale.
+class FreshnessTracker {
+public:
+    // `name` is of what is counted as `view`, a number of the caller's.
+    void track(std::string name, std::size_t view);
+    // Everything that was in all partitions at `watermark` is counted and visible. None: that is not known, or
+    // no longer.
+    void visible(std::size_t view, std::optional<Timestamp> watermark);
+
+    // None: unknown name, or a watermark that is not known.
+    std::optional<Duration> get_staleness(std::string_view name, Timestamp now) const;
+    bool check_freshness(std::string_view name, Duration max_staleness, Timestamp now) const;
+
+private:
+    std::map<std::string, std::size_t, std::less<>> view_of_;
+    std::vector<std::optional<Timestamp>> watermarks_;  // by view
 };
 
 }  // namespace freshet

@@ -17,6 +17,8 @@ struct Parsed {
     std::string mget(const Words& words) { return result(parse_mget(words, catalogue, 10, query)); }
     std::string explain(const Words& words) { return result(parse_explain(words, catalogue, query)); }
 
+    std::string freshness(const Words& words) { return result(parse_freshness(words, catalogue, query)); }
+
     static std::string result(const std::optional<CommandError>& error) {
         return error ? std::string(error->code) + " " + error->message : "ok";
     }
@@ -81,6 +83,27 @@ TEST_CASE("what is wrong with a query is said") {
     CHECK(p.mget({"spend", "11"}) == "LIMIT 11 entities are asked for, the limit is 10");
     CHECK(p.explain({"spend", "a"}) == "BADARG which feature of spend?");
     CHECK(p.explain({"spend", "a", "spent_1h", "META"}) == "BADARG 'META' is not AT");
+}
+
+TEST_CASE("FS.FRESHNESS takes a name, a limit, both or none") {
+    Parsed p;
+    CHECK(p.freshness({}) == "ok");
+    CHECK(!p.query.view);
+    CHECK(!p.query.max_staleness);
+    CHECK(p.freshness({"1.5"}) == "ok");
+    CHECK(!p.query.view);
+    CHECK(p.query.max_staleness == Duration{1500});
+    CHECK(p.freshness({"spend"}) == "ok");
+    CHECK(p.query.view->name() == "spend");
+    CHECK(p.query.features.empty());
+    CHECK(p.freshness({"spend@1.spent_1h", "5"}) == "ok");
+    CHECK(p.query.features == std::vector<std::size_t>{1});
+    CHECK(p.query.max_staleness == Duration{5000});
+    CHECK(p.freshness({"spent"}) == "NOVIEW no view 'spent'; did you mean 'spend'?");
+    CHECK(p.freshness({"spend.spent_1d"}) ==
+          "NOFEATURE no feature 'spent_1d'; did you mean 'spent_1h'? in view spend");
+    for (const std::string_view limit : {"soon", "-1", "nan", "inf", "1e300", "5s", ""})
+        CHECK(p.freshness({"spend", limit}) == "BADARG '" + std::string(limit) + "' is no number of seconds");
 }
 
 }  // namespace

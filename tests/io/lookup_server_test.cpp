@@ -21,7 +21,8 @@ TEST_CASE_FIXTURE(LookupFixture, "what clients ask of any Redis is answered") {
     CHECK(c("AUTH secret").starts_with("-ERR AUTH <password> called without any password configured"));
     CHECK(c("HELLO").starts_with("[\"server\" \"freshet\" \"version\" "));
     CHECK(c("HELLO 2 SETNAME me").find("\"proto\" 2") != std::string::npos);
-    CHECK(c("HELLO 3") == "-NOPROTO unsupported protocol version");
+    CHECK(c("HELLO 4") == "-NOPROTO unsupported protocol version");
+    CHECK(c("HELLO three") == "-NOPROTO unsupported protocol version");
     CHECK(c("CLIENT GETNAME") == "\"me\"");
     CHECK(c("CLIENT SETNAME you") == "+OK");
     CHECK(c("CLIENT SETINFO lib-name x") == "+OK");
@@ -322,6 +323,49 @@ TEST_CASE_FIXTURE(LookupFixture, "FS.VIEWS lists the views and describes one") {
         "\"entity\" [\"card\" \"country\"] \"clock\" \"event\" \"retain_ms\" 600000 "));
     CHECK(view.find("[\"name\" \"spent_1h\" \"function\" \"sum\" \"field\" \"amount\" \"window_ms\" 3600000 "
                     "\"hop_ms\" 60000]") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(LookupFixture,
+                  "FS.FRESHNESS tells how stale a view or a feature is, and whether that is fresh") {
+    const auto now = from_unix_ms(redis_ms());
+    const auto all = [&](Timestamp strict) {
+        std::map<std::string, ViewProgress> views;
+        for (const View& view : definitions.views)
+            views[view.name] = progress(view.name, kNoon, view.name == "strict" ? strict : now - 2h);
+        return views;
+    };
+    record(0, 1, all(now - 6s));
+    TestClient c(port());
+    CHECK(c("FS.FRESHNESS strict").starts_with("[6"));
+    CHECK(c("FS.FRESHNESS strict").ends_with(" 0]"));      // its own max_staleness is 5 s
+    CHECK(c("FS.FRESHNESS strict 600").ends_with(" 1]"));  // this one comes first
+    CHECK(c("FS.FRESHNESS strict.spent_1h 5.5").ends_with(" 0]"));
+    CHECK(c("FS.FRESHNESS spend").starts_with("[72"));
+    CHECK(c("FS.FRESHNESS spend.spent_1h").ends_with(" nil]"));  // neither has one
+    const std::string every = c("FS.FRESHNESS 600");
+    CHECK(every.starts_with("[\"spend\" [72"));
+    CHECK(every.find(" 0] \"strict\" [6") != std::string::npos);
+    CHECK(every.find(" 1] \"hiding\" [72") != std::string::npos);
+    CHECK(c("FS.FRESHNESS strct") == "-NOVIEW no view 'strct'; did you mean 'strict'?");
+    CHECK(c("FS.FRESHNESS a b c") == "-ERR wrong number of arguments for 'fs.freshness' command");
+}
+
+TEST_CASE_FIXTURE(LookupFixture, "what is not known to be fresh is not fresh") {
+    options.max_record_age = 0ms;
+    const auto now = from_unix_ms(redis_ms());
+    record(0, 2, {{"strict", progress("strict", kNoon, now)}});
+    TestClient c(port());
+    CHECK(c("FS.FRESHNESS strict 600") == "[nil 0]");  // the other partition has no record
+    record(1, 2, {{"strict", progress("strict", kNoon, now)}});
+    CHECK(c("FS.FRESHNESS strict 600").ends_with(" 1]"));
+    auto foreign = progress("strict", kNoon, now);
+    foreign.fingerprint ^= 1;
+    record(1, 2, {{"strict", foreign}});
+    CHECK(c("FS.FRESHNESS strict 600") == "[nil 0]");
+    command({"FLUSHALL"});
+    CHECK(c("FS.FRESHNESS strict 600") == "[nil 0]");
+    redis()->stop();
+    CHECK(becomes_true([&] { return c("FS.FRESHNESS strict").starts_with("-UNAVAILABLE redis "); }));
 }
 
 TEST_CASE_FIXTURE(LookupFixture, "FS.STATUS holds the node's own lines too") {

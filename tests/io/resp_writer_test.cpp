@@ -11,9 +11,9 @@
 namespace freshet {
 namespace {
 
-std::string written(auto&& write) {
+std::string written(auto&& write, Resp version = Resp::v2) {
     std::string out;
-    RespWriter writer(out);
+    RespWriter writer(out, version);
     write(writer);
     return out;
 }
@@ -29,6 +29,20 @@ TEST_CASE("every kind of reply is written as RESP2 has it") {
           ":-9223372036854775808\r\n");
     CHECK(written([](RespWriter& w) { w.null(); }) == "$-1\r\n");
     CHECK(written([](RespWriter& w) { w.status("OK"); }) == "+OK\r\n");
+    CHECK(written([](RespWriter& w) { w.floating(2); }) == "$3\r\n2.0\r\n");
+    CHECK(written([](RespWriter& w) { w.boolean(true); }) == ":1\r\n");
+    CHECK(written([](RespWriter& w) { w.pairs(2); }) == "*4\r\n");
+}
+
+TEST_CASE("RESP3 has nulls, doubles, booleans and maps of its own") {
+    const auto written3 = [](auto&& write) { return written(write, Resp::v3); };
+    CHECK(written3([](RespWriter& w) { w.null(); }) == "_\r\n");
+    CHECK(written3([](RespWriter& w) { w.floating(-0.5); }) == ",-0.5\r\n");
+    CHECK(written3([](RespWriter& w) { w.floating(1e300); }) == ",1e+300\r\n");
+    CHECK(written3([](RespWriter& w) { w.boolean(true); }) == "#t\r\n");
+    CHECK(written3([](RespWriter& w) { w.boolean(false); }) == "#f\r\n");
+    CHECK(written3([](RespWriter& w) { w.pairs(2); }) == "%2\r\n");
+    CHECK(written3([](RespWriter& w) { w.integer(5); }) == ":5\r\n");
 }
 
 TEST_CASE("an error stays one line whatever is in it") {

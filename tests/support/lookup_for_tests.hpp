@@ -107,6 +107,18 @@ public:
         send_raw(line + "\r\n");
         return receive();
     }
+    // The answer to an inline command as bytes, for replies that hiredis does not know. As many as `expected`
+    // has, so that nothing is left of an answer that is as expected.
+    std::string bytes_of(const std::string& line, std::string_view expected) {
+        send_raw(line + "\r\n");
+        std::string bytes(expected.size(), '\0');
+        for (std::size_t got = 0; got < bytes.size();) {
+            const ssize_t more = ::recv(context_->fd, bytes.data() + got, bytes.size() - got, 0);
+            REQUIRE(more > 0);
+            got += static_cast<std::size_t>(more);
+        }
+        return bytes;
+    }
     int socket() const { return context_->fd; }
 
 private:
@@ -168,6 +180,16 @@ inline Definitions payment_views() {
     add("now", {0}, View::Clock::wall).freshness.max_staleness = 1h;
     add("strict", {0}, View::Clock::event).freshness = {5s, OnBreach::error};
     add("hiding", {0}, View::Clock::event).freshness = {5s, OnBreach::null};
+    definitions.services = {
+        {"cards", {{"spend", "payments_5m"}, {"spend", "mean_price_1h"}}},
+        {"ranking",
+         {{"spend", "last_country"},
+          {"pairs", "payments_5m"},
+          {"spend", "spent_1h"},
+          {"spend", "mean_price_1h"},
+          {"pairs", "spent_1h"}}},
+        {"guarded", {{"spend", "spent_1h"}, {"strict", "spent_1h"}}},
+    };
     return definitions;
 }
 

@@ -39,6 +39,31 @@ LookupCatalogue::LookupCatalogue(Definitions definitions) : definitions_(std::mo
         by_name_.emplace(view.name, &served);
         by_name_.emplace(view.id(), &served);
     }
+    for (const Service& service : definitions_.services) services_.push_back(prepared(service));
+}
+
+ServedService LookupCatalogue::prepared(const Service& service) const {
+    ServedService out;
+    out.name = service.name;
+    out.features = service.features.size();
+    for (const auto& [view_name, feature] : service.features) {
+        const ServedView* view = find(view_name);
+        auto part = std::ranges::find(out.parts, view, &ServedService::Part::view);
+        if (part == out.parts.end()) part = out.parts.insert(part, {view, {}, {}});
+        const auto index = static_cast<std::size_t>(part - out.parts.begin());
+        if (out.runs.empty() || out.runs.back().part != index) {
+            out.runs.push_back({index, part->runs.size()});
+            part->runs.push_back(0);
+        }
+        part->features.push_back(view->features.find(feature)->second);
+        ++part->runs.back();
+    }
+    for (const ServedService::Part& part : out.parts)
+        for (const std::size_t column : part.view->plan.view().entity) {
+            const std::string& key = part.view->source.fields[column].name;
+            if (std::ranges::find(out.keys, key) == out.keys.end()) out.keys.push_back(key);
+        }
+    return out;
 }
 
 std::size_t LookupCatalogue::topic_of(const std::string& name) {
@@ -53,10 +78,21 @@ const ServedView* LookupCatalogue::find(std::string_view name) const {
     return found == by_name_.end() ? nullptr : found->second;
 }
 
+const ServedService* LookupCatalogue::find_service(std::string_view name) const {
+    const auto found = std::ranges::find(services_, name, &ServedService::name);
+    return found == services_.end() ? nullptr : &*found;
+}
+
 std::string LookupCatalogue::no_view(std::string_view name) const {
     std::vector<std::string> known;
     for (const auto& view : views_) known.push_back(view->name());
     return unknown("view", name, known);
+}
+
+std::string LookupCatalogue::no_service(std::string_view name) const {
+    std::vector<std::string> known;
+    for (const ServedService& service : services_) known.push_back(service.name);
+    return unknown("service", name, known);
 }
 
 std::string LookupCatalogue::no_feature(const ServedView& view, std::string_view name) const {

@@ -36,6 +36,25 @@ struct ServedView {
     std::size_t columns() const { return plan.view().entity.size(); }
 };
 
+// A feature service as a prepared set: its features by view, so that each view is read once.
+struct ServedService {
+    struct Part {
+        const ServedView* view = nullptr;
+        std::vector<std::size_t> features;  // of the view, in the order of the service
+        std::vector<std::size_t> runs;      // how many of them stand together in the service, again and again
+    };
+    struct Run {
+        std::size_t part;
+        std::size_t number;  // index into Part::runs
+    };
+
+    std::string name;
+    std::vector<Part> parts;        // by the first of their features
+    std::vector<Run> runs;          // the whole service, in its order
+    std::size_t features = 0;       // how many
+    std::vector<std::string> keys;  // the entity columns of its views, each once
+};
+
 struct ServedTopic {
     std::string name;
     std::vector<const ServedView*> views;
@@ -50,18 +69,24 @@ public:
     const std::vector<std::unique_ptr<ServedView>>& views() const { return views_; }
     const std::vector<ServedTopic>& topics() const { return topics_; }
 
+    const std::vector<ServedService>& services() const { return services_; }
+
     // By name, or by name@version. Null when there is none.
     const ServedView* find(std::string_view name) const;
+    const ServedService* find_service(std::string_view name) const;
     // For errors: what to say about a name that is not known.
     std::string no_view(std::string_view name) const;
+    std::string no_service(std::string_view name) const;
     std::string no_feature(const ServedView& view, std::string_view name) const;
 
 private:
     std::size_t topic_of(const std::string& name);
+    ServedService prepared(const Service& service) const;
 
     Definitions definitions_;
     std::vector<std::unique_ptr<ServedView>> views_;
     std::vector<ServedTopic> topics_;
+    std::vector<ServedService> services_;
     ByName<const ServedView*> by_name_;
 };
 

@@ -94,7 +94,7 @@ std::string& LookupClient::reply() {
 
 void LookupClient::enqueue(LookupRequest& request) {
     request.waiter = this;
-    pending_entities_ += request.query.entities();
+    pending_entities_ += request.entities();
     pending_.push_back(&request);
     home_.has_output(*this);
 }
@@ -105,7 +105,7 @@ void LookupClient::answered() {
     while (!pending_.empty() && pending_.front()->done) {
         LookupRequest& request = *pending_.front();
         pending_.pop_front();
-        pending_entities_ -= request.query.entities();
+        pending_entities_ -= request.entities();
         out_ += request.body;
         home_.engine().give_back(request);
     }

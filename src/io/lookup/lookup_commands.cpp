@@ -56,7 +56,9 @@ std::span<const LookupCommands::Command> LookupCommands::all() {
     static constexpr Command commands[] = {
         {"FS.GET", 0, kAny, &LookupCommands::fs_get, false},
         {"FS.MGET", 0, kAny, &LookupCommands::fs_mget, false},
+        {"FS.VECTOR", 0, kAny, &LookupCommands::fs_vector, false},
         {"FS.VIEWS", 0, 1, &LookupCommands::fs_views},
+        {"FS.FRESHNESS", 0, 2, &LookupCommands::fs_freshness, false},
         {"FS.STATUS", 0, 0, &LookupCommands::fs_status, false},
         {"FS.EXPLAIN", 0, kAny, &LookupCommands::fs_explain, false},
         {"PING", 0, 1, &LookupCommands::ping},
@@ -95,7 +97,7 @@ void LookupCommands::execute(Arguments arguments, LookupSession& session) {
 
 void LookupCommands::error(LookupSession& session, std::string_view code, std::string_view message) {
     engine_.count_error(code);
-    RespWriter(session.reply()).error(code, message);
+    session.writer().error(code, message);
 }
 
 void LookupCommands::unknown(Arguments arguments, LookupSession& session) {
@@ -112,13 +114,18 @@ void LookupCommands::look_up(LookupRequest::Kind kind, std::string_view name, Ar
     LookupRequest& request = engine_.take();
     request.kind = kind;
     request.command = name;
+    request.protocol = session.protocol;
     std::optional<CommandError> wrong;
     if (kind == LookupRequest::Kind::get) {
         wrong = parse_get(arguments, engine_.catalogue(), request.query);
     } else if (kind == LookupRequest::Kind::mget) {
         wrong = parse_mget(arguments, engine_.catalogue(), shared_.options.max_entities, request.query);
+    } else if (kind == LookupRequest::Kind::vector) {
+        wrong = parse_vector(arguments, engine_.catalogue(), shared_.options.max_entities, request.vector);
     } else if (kind == LookupRequest::Kind::explain) {
         wrong = parse_explain(arguments, engine_.catalogue(), request.query);
+    } else if (kind == LookupRequest::Kind::freshness) {
+        wrong = parse_freshness(arguments, engine_.catalogue(), request.query);
     }
     session.enqueue(request);
     if (wrong) return engine_.fail(request, wrong->code, wrong->message);
@@ -133,8 +140,16 @@ void LookupCommands::fs_mget(Arguments arguments, LookupSession& session) {
     look_up(LookupRequest::Kind::mget, "FS.MGET", arguments, session);
 }
 
+void LookupCommands::fs_vector(Arguments arguments, LookupSession& session) {
+    look_up(LookupRequest::Kind::vector, "FS.VECTOR", arguments, session);
+}
+
 void LookupCommands::fs_explain(Arguments arguments, LookupSession& session) {
     look_up(LookupRequest::Kind::explain, "FS.EXPLAIN", arguments, session);
+}
+
+void LookupCommands::fs_freshness(Arguments arguments, LookupSession& session) {
+    look_up(LookupRequest::Kind::freshness, "FS.FRESHNESS", arguments, session);
 }
 
 void LookupCommands::fs_status(Arguments arguments, LookupSession& session) {
@@ -143,12 +158,12 @@ void LookupCommands::fs_status(Arguments arguments, LookupSession& session) {
 
 void LookupCommands::fs_views(Arguments arguments, LookupSession& session) {
     if (arguments.empty()) {
-        RespWriter out(session.reply());
+        RespWriter out = session.writer();
         return write_view_names(shared_.catalogue, out);
     }
     const ServedView* view = shared_.catalogue.find(arguments.front());
     if (!view) return error(session, "NOVIEW", shared_.catalogue.no_view(arguments.front()));
-    RespWriter out(session.reply());
+    RespWriter out = session.writer();
     write_view(*view, out);
 }
 
@@ -181,7 +196,7 @@ void LookupCommands::write_status(const LookupShared& shared, LookupEngine& engi
     }
     if (shared.status)
         for (auto& line : shared.status()) lines.push_back(std::move(line));
-    out.array(2 * lines.size());
+    out.pairs(lines.size());
     for (const auto& [name, value] : lines) {
         out.bulk(name);
         out.bulk(value);
@@ -189,16 +204,16 @@ void LookupCommands::write_status(const LookupShared& shared, LookupEngine& engi
 }
 
 void LookupCommands::ping(Arguments arguments, LookupSession& session) {
-    RespWriter out(session.reply());
+    RespWriter out = session.writer();
     arguments.empty() ? out.status("PONG") : out.bulk(arguments.front());
 }
 
 void LookupCommands::echo(Arguments arguments, LookupSession& session) {
-    RespWriter(session.reply()).bulk(arguments.front());
+    session.writer().bulk(arguments.front());
 }
 
 void LookupCommands::hello(Arguments arguments, LookupSession& session) {
-    if (!arguments.empty() && arguments.front() != "2")
+    if (!arguments.empty() && arguments.front() != "2" && arguments.front() != "3")
         return error(session, "NOPROTO", "unsupported protocol version");
     for (std::size_t i = 1; i < arguments.size();) {
         if (is_word(arguments[i], "SETNAME") && i + 1 < arguments.size() && is_client_name(arguments[i + 1])) {
@@ -210,14 +225,15 @@ void LookupCommands::hello(Arguments arguments, LookupSession& session) {
             return error(session, "ERR", "syntax error in HELLO option '" + shown(arguments[i]) + "'");
         }
     }
-    RespWriter out(session.reply());
-    out.array(14);
+    if (!arguments.empty()) session.protocol = arguments.front() == "3" ? Resp::v3 : Resp::v2;
+    RespWriter out = session.writer();
+    out.pairs(7);
     out.bulk("server");
     out.bulk("freshet");
     out.bulk("version");
     out.bulk(shared_.options.version);
     out.bulk("proto");
-    out.integer(2);
+    out.integer(static_cast<std::int64_t>(session.protocol));
     out.bulk("id");
     out.integer(static_cast<std::int64_t>(session.id));
     out.bulk("mode");
@@ -231,7 +247,7 @@ void LookupCommands::hello(Arguments arguments, LookupSession& session) {
 void LookupCommands::auth(Arguments, LookupSession& session) { error(session, "ERR", kNoPassword); }
 
 void LookupCommands::select(Arguments arguments, LookupSession& session) {
-    if (arguments.front() == "0") return RespWriter(session.reply()).status("OK");
+    if (arguments.front() == "0") return session.writer().status("OK");
     const bool number = whole_number(arguments.front()).has_value();
     error(session, "ERR", number ? "DB index is out of range" : "value is not an integer or out of range");
 }
@@ -242,9 +258,9 @@ void LookupCommands::client(Arguments arguments, LookupSession& session) {
         if (!is_client_name(arguments[1]))
             return error(session, "ERR", "Client names cannot contain spaces, newlines or special characters.");
         session.name = arguments[1];
-        return RespWriter(session.reply()).status("OK");
+        return session.writer().status("OK");
     }
-    RespWriter out(session.reply());
+    RespWriter out = session.writer();
     if (is_word(word, "GETNAME") && arguments.size() == 1) {
         session.name.empty() ? out.null() : out.bulk(session.name);
     } else if (is_word(word, "SETINFO") && arguments.size() == 3) {
@@ -264,9 +280,10 @@ void LookupCommands::client(Arguments arguments, LookupSession& session) {
 }
 
 void LookupCommands::command(Arguments arguments, LookupSession& session) {
-    RespWriter out(session.reply());
+    RespWriter out = session.writer();
     if (!arguments.empty() && is_word(arguments.front(), "COUNT")) return out.integer(0);
-    out.array(0);
+    const bool by_name = !arguments.empty() && is_word(arguments.front(), "DOCS");
+    by_name ? out.pairs(0) : out.array(0);
 }
 
 void LookupCommands::info(Arguments, LookupSession& session) {
@@ -282,22 +299,22 @@ void LookupCommands::info(Arguments, LookupSession& session) {
                        "\r\ntotal_commands_processed:" + std::to_string(shared_.requests.load()) +
                        "\r\nsecond_steps:" + std::to_string(shared_.second_steps.load()) +
                        "\r\n\r\n# Replication\r\nrole:master\r\n";
-    RespWriter(session.reply()).bulk(text);
+    session.writer().bulk(text);
 }
 
 void LookupCommands::config(Arguments arguments, LookupSession& session) {
     if (!is_word(arguments.front(), "GET")) return error(session, "ERR", unknown_subcommand(arguments));
-    RespWriter(session.reply()).array(0);
+    session.writer().pairs(0);
 }
 
 void LookupCommands::quit(Arguments, LookupSession& session) {
-    RespWriter(session.reply()).status("OK");
+    session.writer().status("OK");
     session.quit();
 }
 
 std::string client_line(const LookupSession& session) {
     return "id=" + std::to_string(session.id) + " addr=" + session.address + " name=" + session.name +
-           " db=0 resp=2\n";
+           " db=0 resp=" + std::to_string(static_cast<int>(session.protocol)) + "\n";
 }
 
 }  // namespace freshet

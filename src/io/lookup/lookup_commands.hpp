@@ -47,6 +47,9 @@ public:
     // Close once everything is answered.
     virtual void quit() = 0;
 
+    RespWriter writer() { return RespWriter(reply(), protocol); }
+
+    Resp protocol = Resp::v2;
     std::uint64_t id = 0;
     std::string name;
     std::string address;
@@ -80,7 +83,9 @@ private:
 
     void fs_get(Arguments arguments, LookupSession& session);
     void fs_mget(Arguments arguments, LookupSession& session);
+    void fs_vector(Arguments arguments, LookupSession& session);
     void fs_explain(Arguments arguments, LookupSession& session);
+    void fs_freshness(Arguments arguments, LookupSession& session);
     void fs_status(Arguments arguments, LookupSession& session);
     void fs_views(Arguments arguments, LookupSession& session);
     void ping(Arguments arguments, LookupSession& session);

@@ -6,9 +6,11 @@ namespace freshet {
 
 namespace {
 
-// A flat array of names and values whose length is known at the end.
+// Names and values of which it is known at the end how many there are.
 class Pairs {
 public:
+    explicit Pairs(const RespWriter& out) : body_(text_, out.version()) {}
+
     void add(std::string_view name, std::string_view value) {
         begin(name);
         body_.bulk(value);
@@ -17,6 +19,7 @@ public:
         begin(name);
         body_.integer(value);
     }
+    void add_float(std::string_view name, double value) { begin(name).floating(value); }
     void add_time(std::string_view name, std::optional<Timestamp> time) {
         time ? add(name, unix_ms(*time)) : add_null(name);
     }
@@ -35,13 +38,13 @@ public:
     }
 
     void write(RespWriter& out) const {
-        out.array(2 * pairs_);
+        out.pairs(pairs_);
         out.out() += text_;
     }
 
 private:
     std::string text_;
-    RespWriter body_{text_};
+    RespWriter body_;
     std::size_t pairs_ = 0;
 };
 
@@ -60,11 +63,11 @@ std::string_view name_of(OnBreach on_breach) {
 }
 
 void write_feature(const ServedView& view, const Feature& feature, RespWriter& out) {
-    Pairs pairs;
+    Pairs pairs(out);
     pairs.add("name", feature.name);
     pairs.add("function", freshet::name_of(feature.function));
     pairs.add("field", feature.field ? std::string_view(view.source.fields[*feature.field].name) : "*");
-    if (feature.function == Function::quantile) pairs.add("q", float_text(feature.q));
+    if (feature.function == Function::quantile) pairs.add_float("q", feature.q);
     pairs.add_duration("window_ms", feature.window);
     pairs.add("hop_ms", feature.hop.count());
     if (feature.where) pairs.add("where", feature.where->text());
@@ -85,7 +88,7 @@ std::string tile_text(const FeaturePlan& feature, const Tile& tile) {
 void write_origin(const FeaturePlan& feature, const Head& head, const MergedRange& merged,
                   std::optional<Span> span, const LookupQuery& query, const LookupProgress& progress,
                   RespWriter& out) {
-    Pairs pairs;
+    Pairs pairs(out);
     pairs.add("partition", head.partition.value);
     pairs.add("generation", head.stamp.generation.value);
     pairs.add("stamp_offset", head.stamp.offset.value);
@@ -113,7 +116,44 @@ void write_origin(const FeaturePlan& feature, const Head& head, const MergedRang
     pairs.write(out);
 }
 
+std::string name_in_tracker(const ServedView& view, std::size_t feature) {
+    return view.name() + "." + view.plan.features()[feature].name;
+}
+
+// The staleness, and whether that is fresh by the limit that is given, or the view's own.
+void write_freshness_of(const ServedView& view, std::string_view name, std::optional<Duration> limit,
+                        const FreshnessTracker& tracker, Timestamp now, RespWriter& out) {
+    const auto most = limit ? limit : view.plan.view().freshness.max_staleness;
+    const auto staleness = tracker.get_staleness(name, now);
+    out.array(2);
+    staleness ? out.integer(staleness->count()) : out.null();
+    most ? out.boolean(tracker.check_freshness(name, *most, now)) : out.null();
+}
+
 }  // namespace
+
+FreshnessTracker tracker_of(const LookupCatalogue& catalogue) {
+    FreshnessTracker tracker;
+    for (const auto& view : catalogue.views()) {
+        tracker.track(view->name(), view->index);
+        for (const std::size_t feature : view->all) tracker.track(name_in_tracker(*view, feature), view->index);
+    }
+    return tracker;
+}
+
+void write_freshness(const LookupQuery& query, const LookupCatalogue& catalogue,
+                     const FreshnessTracker& tracker, Timestamp now, RespWriter& out) {
+    if (query.view) {
+        const std::string name =
+            query.features.empty() ? query.view->name() : name_in_tracker(*query.view, query.features.front());
+        return write_freshness_of(*query.view, name, query.max_staleness, tracker, now, out);
+    }
+    out.pairs(catalogue.views().size());
+    for (const auto& view : catalogue.views()) {
+        out.bulk(view->name());
+        write_freshness_of(*view, view->name(), query.max_staleness, tracker, now, out);
+    }
+}
 
 std::string scalar_text(const Scalar& value) {
     switch (value.index()) {
@@ -137,7 +177,7 @@ void write_view_names(const LookupCatalogue& catalogue, RespWriter& out) {
 
 void write_view(const ServedView& served, RespWriter& out) {
     const View& view = served.plan.view();
-    Pairs pairs;
+    Pairs pairs(out);
     pairs.add("name", view.name);
     pairs.add("version", view.version);
     pairs.add("id", served.plan.id());
@@ -180,7 +220,7 @@ void write_explanation(const LookupQuery& query, const ReadMoment& moment, RowRe
         const TileNumber last = tile_of(*moment.at, resolution.hop);
         span = Span{last - resolution.windows[feature.window].tiles, last};
     }
-    Pairs pairs;
+    Pairs pairs(out);
     pairs.add("view", view.plan.id());
     pairs.add("entity", query.entity(0));
     pairs.add("feature", feature.name);

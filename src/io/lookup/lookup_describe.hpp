@@ -10,6 +10,7 @@
 #include "io/lookup/lookup_query.hpp"
 #include "io/lookup/lookup_row.hpp"
 #include "io/redis/resp_writer.hpp"
+#include "model/freshness_tracker.hpp"
 
 namespace freshet {
 
@@ -27,6 +28,12 @@ std::vector<MergedRange> merged_ranges(const LookupQuery& query, std::span<const
 // `reader` holds the entity, unfolded; `merged` is what its heads said before.
 void write_explanation(const LookupQuery& query, const ReadMoment& moment, RowReader& reader,
                        std::span<const MergedRange> merged, const LookupProgress& progress, RespWriter& out);
+
+// Of each view, by its name, and of each feature, as view.feature.
+FreshnessTracker tracker_of(const LookupCatalogue& catalogue);
+// The reply to FS.FRESHNESS.
+void write_freshness(const LookupQuery& query, const LookupCatalogue& catalogue,
+                     const FreshnessTracker& tracker, Timestamp now, RespWriter& out);
 
 std::string scalar_text(const Scalar& value);
 

@@ -16,8 +16,7 @@ constexpr std::string_view kWhole = "return {redis.call('HVALS',KEYS[1]),redis.c
 
 constexpr int kMostAttempts = 5;
 constexpr int kMostAttemptsOfCorrupt = 3;
-constexpr std::size_t kKeptBody = 256 * 1024;  // what a pooled request holds on to
-constexpr std::size_t kKeptRows = 1024;
+constexpr std::size_t kKeptScratch = 256 * 1024;
 
 // What a reply is about, in the tag.
 enum class Step : std::uint64_t { heads = 0, whole = 1, names = 2, epoch = 3 };
@@ -29,18 +28,14 @@ constexpr std::size_t row_of(std::uint64_t tag) { return tag & 0xffffffff; }
 
 }  // namespace
 
-void LookupRequest::replied(std::uint64_t tag, const RedisAnswer& answer) {
-    engine.replied(*this, tag, answer);
-}
-void LookupRequest::lost(std::uint64_t) { engine.lost(*this); }
-
 LookupEngine::LookupEngine(const LookupCatalogue& catalogue, RedisPipeline& redis, std::string prefix,
                            Duration max_age, LookupObserver& observer, StatusWriter status)
     : catalogue_(catalogue),
       redis_(redis),
       observer_(observer),
       status_(std::move(status)),
-      progress_(catalogue, redis, prefix, max_age) {
+      progress_(catalogue, redis, prefix, max_age),
+      freshness_(tracker_of(catalogue)) {
     for (const auto& view : catalogue.views()) {
         readers_.push_back(std::make_unique<RowReader>(*view));
         // Without the brace behind the entity.
@@ -50,32 +45,9 @@ LookupEngine::LookupEngine(const LookupCatalogue& catalogue, RedisPipeline& redi
 }
 
 LookupRequest& LookupEngine::take() {
-    if (free_.empty()) free_.push_back(all_.emplace_back(std::make_unique<LookupRequest>(*this)).get());
-    LookupRequest& request = *free_.back();
-    free_.pop_back();
-    request.waiter = nullptr;
-    request.kind = LookupRequest::Kind::local;
-    request.command = {};
+    LookupRequest& request = requests_.take(*this);
     request.started = now;
-    request.done = request.failed = request.read_again = request.has_moment = false;
-    request.missing = request.confirmed = false;
-    request.body.clear();
-    request.rows.clear();
-    request.waiting = 0;
-    request.attempts = 0;
-    request.in_order = true;
-    request.corrupt.reset();
-    request.query.clear();
     return request;
-}
-
-void LookupEngine::give_back(LookupRequest& request) {
-    if (request.body.capacity() > kKeptBody) request.body = {};
-    if (request.rows.capacity() > kKeptRows) {
-        request.rows = {};
-        request.query = {};
-    }
-    free_.push_back(&request);
 }
 
 void LookupEngine::start(LookupRequest& request) {
@@ -84,8 +56,33 @@ void LookupEngine::start(LookupRequest& request) {
         if (request.kind == Kind::status) return settle(request);
         return fail(request, "UNAVAILABLE", redis_.reason());
     }
+    if (request.kind == Kind::vector) return start_parts(request);
     send(request);
     if (request.waiting == 0) settle(request);
+}
+
+void LookupEngine::start_parts(LookupRequest& request) {
+    request.attempts = 1;
+    const std::size_t parts = request.vector.service->parts.size();
+    request.waiting = parts;
+    for (std::size_t i = 0; i < parts; ++i) {
+        LookupRequest& part = take();
+        part.kind = LookupRequest::Kind::part;
+        part.whole = &request;
+        part.protocol = request.protocol;
+        std::swap(part.query, request.vector.parts[i]);
+        request.parts.push_back(&part);
+    }
+    for (std::size_t i = 0; i < parts; ++i) start(*request.parts[i]);  // the last may be the end of the request
+}
+
+void LookupEngine::part_done(LookupRequest& whole) {
+    if (--whole.waiting > 0) return;
+    if (!whole.failed) {
+        RespWriter out(whole.body, whole.protocol);
+        write_vector(whole, out);
+    }
+    finish(whole);
 }
 
 void LookupEngine::send(LookupRequest& request) {
@@ -93,13 +90,16 @@ void LookupEngine::send(LookupRequest& request) {
     ++request.attempts;
     switch (request.kind) {
         case LookupRequest::Kind::local:
+        case LookupRequest::Kind::vector:
             break;
         case LookupRequest::Kind::get:
         case LookupRequest::Kind::mget:
+        case LookupRequest::Kind::part:
             return send_reads(request);
         case LookupRequest::Kind::explain:
             progress_.refresh(request.query.view->topic, now);
             return send_whole(request, 0);
+        case LookupRequest::Kind::freshness:
         case LookupRequest::Kind::status:
             for (std::size_t i = 0; i < catalogue_.topics().size(); ++i) progress_.refresh(i, now);
             append_redis_command(redis_.out(), {"PING"});
@@ -156,12 +156,8 @@ void LookupEngine::replied(LookupRequest& request, std::uint64_t tag, const Redi
 
 void LookupEngine::lost(LookupRequest& request) {
     --request.waiting;
-    if (!request.failed && request.kind != LookupRequest::Kind::status) {
-        request.failed = true;
-        request.body.clear();
-        count_error("UNAVAILABLE");
-        RespWriter(request.body).error("UNAVAILABLE", redis_.reason());
-    }
+    if (!request.failed && request.kind != LookupRequest::Kind::status)
+        fail(request, "UNAVAILABLE", redis_.reason());
     if (request.waiting == 0) settle(request);
 }
 
@@ -169,6 +165,7 @@ void LookupEngine::handle(LookupRequest& request, std::uint64_t tag, const Redis
     if (request.kind == LookupRequest::Kind::status) return;
     if (answer.is_error())
         return fail(request, "UNAVAILABLE", redis_.where() + ": " + std::string(answer.text));
+    if (request.kind == LookupRequest::Kind::freshness) return write_freshness(request);
     if (!request.has_moment && !take_moment(request)) return;
     if (request.kind == LookupRequest::Kind::explain) return explain(request, answer);
     if (step_of(tag) == Step::heads) return read_row(request, row_of(tag), answer);
@@ -270,7 +267,7 @@ void LookupEngine::read_whole(LookupRequest& request, std::size_t row, const Red
 }
 
 void LookupEngine::write_row(LookupRequest& request, std::size_t row) {
-    RespWriter out(request.body);
+    RespWriter out(request.body, request.protocol);
     const std::size_t begin = request.body.size();
     const auto written = readers_[request.query.view->index]->write(request.query, request.moment, out);
     if (!written) return corrupt_head(request, row, written.error());
@@ -284,7 +281,7 @@ void LookupEngine::explain(LookupRequest& request, const RedisAnswer& both) {
     if (!reader) return;
     const std::vector<MergedRange> merged = merged_ranges(request.query, reader->heads());
     if (!unfold(request, 0, *reader, both)) return;
-    RespWriter out(request.body);
+    RespWriter out(request.body, request.protocol);
     write_explanation(request.query, request.moment, *reader, merged, progress_, out);
 }
 
@@ -293,6 +290,20 @@ bool LookupEngine::may_be_of_new_layout(LookupRequest& request) {
     if (request.attempts >= kMostAttemptsOfCorrupt) return false;
     progress_.want_layouts(request.query.view->topic);
     return request.read_again = true;
+}
+
+void LookupEngine::write_freshness(LookupRequest& request) {
+    for (const auto& view : catalogue_.views()) {
+        const bool asked_for = !request.query.view || request.query.view == view.get();
+        if (asked_for && progress_.trouble(view->topic).empty() && !progress_.settled(view->topic))
+            request.read_again = true;
+        const ViewProgressSummary& summary = progress_.summary(*view);
+        const bool known = progress_.settled(view->topic) && summary.foreign.empty();
+        freshness_.visible(view->index, known ? summary.watermark : std::nullopt);
+    }
+    if (request.read_again) return;
+    RespWriter out(request.body, request.protocol);
+    freshet::write_freshness(request.query, catalogue_, freshness_, progress_.redis_now(now), out);
 }
 
 // HVALS names no field, so the names are asked for; they stand in the same order.
@@ -321,9 +332,12 @@ void LookupEngine::corrupt(LookupRequest& request, std::string_view key, std::st
 
 void LookupEngine::fail(LookupRequest& request, std::string_view code, std::string_view message) {
     request.failed = true;
-    request.body.clear();
-    RespWriter(request.body).error(code, message);
-    count_error(code);
+    LookupRequest& told = request.whole ? *request.whole : request;
+    if (!request.whole || !std::exchange(told.failed, true)) {
+        told.body.clear();
+        RespWriter(told.body).error(code, message);
+        count_error(code);
+    }
     if (request.waiting == 0 && !request.done && request.attempts == 0) finish(request);
 }
 
@@ -348,10 +362,10 @@ void LookupEngine::settle(LookupRequest& request) {
         }
     }
     if (!request.failed && request.kind == LookupRequest::Kind::status) {
-        RespWriter out(request.body);
+        RespWriter out(request.body, request.protocol);
         status_(out);
     }
-    if (!request.failed && !request.in_order) put_in_order(request);
+    if (!request.failed && !request.in_order && !request.whole) put_in_order(request);
     finish(request);
 }
 
@@ -361,18 +375,19 @@ void LookupEngine::put_in_order(LookupRequest& request) {
     for (const LookupRequest::Row& row : request.rows)
         ordered_.append(request.body, row.begin, row.end - row.begin);
     std::swap(ordered_, request.body);
-    if (ordered_.capacity() > kKeptBody) ordered_ = {};
+    if (ordered_.capacity() > kKeptScratch) ordered_ = {};
 }
 
 void LookupEngine::finish(LookupRequest& request) {
     request.done = true;
+    if (request.whole) return part_done(*request.whole);
     count(request);
     if (request.waiter) return request.waiter->answered();
     give_back(request);
 }
 
 void LookupEngine::count(const LookupRequest& request) {
-    observer_.answered(request.command, now - request.started, request.query.entities());
+    observer_.answered(request.command, now - request.started, request.entities());
 }
 
 }  // namespace freshet

@@ -14,6 +14,7 @@
 #include "io/lookup/lookup_progress.hpp"
 #include "io/lookup/lookup_request.hpp"
 #include "io/redis/redis_pipeline.hpp"
+#include "model/freshness_tracker.hpp"
 
 namespace freshet {
 
@@ -31,7 +32,7 @@ public:
     std::chrono::nanoseconds spent() const { return Clock::now() - now; }
 
     LookupRequest& take();
-    void give_back(LookupRequest& request);
+    void give_back(LookupRequest& request) { requests_.give_back(request); }
 
     // request.query is filled in. The waiter hears of it when it is done; that may be at once.
     void start(LookupRequest& request);
@@ -47,6 +48,8 @@ public:
 private:
     friend struct LookupRequest;
 
+    void start_parts(LookupRequest& request);
+    void part_done(LookupRequest& whole);
     void send(LookupRequest& request);
     void send_reads(LookupRequest& request);
     void send_whole(LookupRequest& request, std::size_t row);
@@ -62,6 +65,7 @@ private:
     bool unfold(LookupRequest& request, std::size_t row, RowReader& reader, const RedisAnswer& both);
     void write_row(LookupRequest& request, std::size_t row);
     void explain(LookupRequest& request, const RedisAnswer& both);
+    void write_freshness(LookupRequest& request);
     void corrupt_head(LookupRequest& request, std::size_t row, const Error& error);
     void name_corrupt_head(LookupRequest& request, std::size_t row, const RedisAnswer& fields);
     void corrupt(LookupRequest& request, std::string_view key, std::string_view field, const Error& error);
@@ -78,12 +82,12 @@ private:
     LookupObserver& observer_;
     StatusWriter status_;
     LookupProgress progress_;
+    FreshnessTracker freshness_;
     std::vector<std::unique_ptr<RowReader>> readers_;  // one a view
     std::vector<std::string> key_starts_;              // of a view's head keys
     std::string key_;
     std::string ordered_;
-    std::vector<std::unique_ptr<LookupRequest>> all_;
-    std::vector<LookupRequest*> free_;
+    LookupRequestPool requests_;
 };
 
 }  // namespace freshet

@@ -6,6 +6,7 @@
 #include "io/lookup/lookup_query.hpp"
 #include "io/stored/progress_codec.hpp"
 #include "io/stored/store_keys.hpp"
+#include "model/freshness_tracker.hpp"
 
 namespace freshet {
 
@@ -183,19 +184,16 @@ void LookupProgress::summarize(const Topic& topic) {
     for (std::size_t i = 0; i < topic.slots.size(); ++i) {
         ViewProgressSummary& summary = summaries_[topic.slots[i]];
         summary = {};
-        bool everywhere = true;
+        LowestWatermark watermark;
         for (const PartitionProgress& partition : topic.partitions) {
             const auto* progress =
                 i < partition.views.size() && partition.views[i] ? &*partition.views[i] : nullptr;
-            everywhere = everywhere && progress && progress->watermark;
+            watermark.add(progress ? progress->watermark : std::nullopt);
             if (!progress) continue;
             summary.clock = std::max(summary.clock, progress->clock);
-            if (progress->watermark)
-                summary.watermark =
-                    std::min(summary.watermark.value_or(Timestamp::max()), *progress->watermark);
             add_features(topic.served->views[i]->plan, *progress, summary);
         }
-        if (!everywhere) summary.watermark.reset();
+        summary.watermark = watermark.get();
     }
 }
 

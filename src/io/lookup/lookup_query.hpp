@@ -1,4 +1,4 @@
-// What one FS.GET or FS.MGET asks for, checked and with its names resolved.
+// What one request about a view asks for, checked and with its names resolved.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@ struct LookupQuery {
     bool named = false;                 // by FEATURES: the answer holds values without names
     std::optional<Timestamp> at;
     bool meta = false;
+    std::optional<Duration> max_staleness;  // of FS.FRESHNESS
 
     std::size_t entities() const { return ends_.size(); }
     std::string_view entity(std::size_t i) const {
@@ -34,10 +35,16 @@ struct LookupQuery {
     void clear();
     // `columns` of one entity; its name is theirs joined (docs/semantics.md, Views).
     void add_entity(Arguments columns);
+    // The same, unless it is there already; returns which it is. For a query whose entities are all added so.
+    std::uint32_t add_distinct(Arguments columns);
 
 private:
+    std::size_t slot_of(std::string_view name) const;
+    void widen_slots();
+
     std::string names_;
     std::vector<std::size_t> ends_;
+    std::vector<std::uint32_t> slots_;  // of add_distinct(): 1 + the entity, by the hash of its name; 0: free
 };
 
 // view entity... [FEATURES n f...] [AT unix_ms] [META]; `arguments` without the command's name.
@@ -49,6 +56,14 @@ std::optional<CommandError> parse_mget(Arguments arguments, const LookupCatalogu
 // view entity... feature [AT unix_ms]
 std::optional<CommandError> parse_explain(Arguments arguments, const LookupCatalogue& catalogue,
                                           LookupQuery& query);
+
+// [view[.feature]] [max_staleness_s]; without a name the query has no view
+std::optional<CommandError> parse_freshness(Arguments arguments, const LookupCatalogue& catalogue,
+                                            LookupQuery& query);
+
+// For parsers: an error of the arguments, the time behind the word AT, and a list of names for an error.
+CommandError bad_argument(std::string message);
+std::optional<CommandError> take_at(Arguments& left, std::optional<Timestamp>& at);
 
 // Whether `text` is `word`, which is in capitals, in any case.
 bool is_word(std::string_view text, std::string_view word);

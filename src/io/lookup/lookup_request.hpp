@@ -1,14 +1,17 @@
-// A request that a client waits for, from its parsing until its reply was handed over. Pooled.
+// A request that a client waits for, from its parsing until its reply was handed over.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "io/lookup/lookup_query.hpp"
 #include "io/lookup/lookup_row.hpp"
+#include "io/lookup/lookup_vector.hpp"
 #include "io/redis/redis_pipeline.hpp"
 
 namespace freshet {
@@ -26,7 +29,7 @@ protected:
 };
 
 struct LookupRequest final : RedisPipeline::Receiver {
-    enum class Kind : std::uint8_t { local, get, mget, explain, status };
+    enum class Kind : std::uint8_t { local, get, mget, part, vector, explain, freshness, status };
 
     explicit LookupRequest(LookupEngine& of) : engine(of) {}
 
@@ -34,12 +37,19 @@ struct LookupRequest final : RedisPipeline::Receiver {
     LookupWaiter* waiter = nullptr;  // null: the client has gone
     Kind kind = Kind::local;
     std::string_view command;
+    Resp protocol = Resp::v2;
     std::chrono::steady_clock::time_point started{};
     bool done = false;
     bool failed = false;
     std::string body;  // the reply once done
 
+    // Of a vector: what it asks for, and one request a view, which are answered first.
+    VectorQuery vector;
+    std::vector<LookupRequest*> parts;
+    LookupRequest* whole = nullptr;  // of a part: the vector; it hears of the end and of failures
+
     LookupQuery query;
+    std::size_t entities() const { return kind == Kind::vector ? vector.entities : query.entities(); }
     struct Row {
         std::size_t begin = 0;  // in body
         std::size_t end = 0;
@@ -47,7 +57,7 @@ struct LookupRequest final : RedisPipeline::Receiver {
     std::vector<Row> rows;
     bool in_order = true;  // rows were written in their order
     std::size_t written = 0;
-    std::size_t waiting = 0;  // replies of Redis still to come
+    std::size_t waiting = 0;  // replies of Redis, or parts, still to come
     bool read_again = false;  // the records did not cover the topic, or are gone: all of it once more
     int attempts = 0;
     bool missing = false;    // some entity was not there,
@@ -56,9 +66,24 @@ struct LookupRequest final : RedisPipeline::Receiver {
     ReadMoment moment;
     std::optional<std::size_t> corrupt;  // index of a head that does not decode; its field is being asked for
 
+    // For the next use.
+    void reset();
+
 private:
     void replied(std::uint64_t tag, const RedisAnswer& answer) override;
     void lost(std::uint64_t tag) override;
+};
+
+// Their memory is used again.
+class LookupRequestPool {
+public:
+    LookupRequest& take(LookupEngine& engine);
+    // With its parts.
+    void give_back(LookupRequest& request);
+
+private:
+    std::vector<std::unique_ptr<LookupRequest>> all_;
+    std::vector<LookupRequest*> free_;
 };
 
 }  // namespace freshet

@@ -1,21 +1,15 @@
 #include "io/lookup/lookup_row.hpp"
 
-#include <algorithm>
-
+#include "model/freshness_tracker.hpp"
 #include "model/progress.hpp"
 
 namespace freshet {
 
-std::optional<Duration> ReadMoment::staleness() const {
-    if (!watermark) return std::nullopt;
-    return std::max(Duration{0}, now - *watermark);
-}
+std::optional<Duration> ReadMoment::staleness() const { return freshet::staleness(watermark, now); }
 
 bool ReadMoment::in_breach(const ServedView& view) const {
     const auto& most = view.plan.view().freshness.max_staleness;
-    if (!most) return false;
-    const auto is = staleness();
-    return !is || *is > *most;
+    return most && !is_fresh(staleness(), *most);
 }
 
 RowReader::RowReader(const ServedView& view)
@@ -116,7 +110,7 @@ Result<void> RowReader::write(const LookupQuery& query, const ReadMoment& moment
 
 void RowReader::write_values(const LookupQuery& query, bool hidden, RespWriter& out) const {
     const std::size_t count = query.features.size();
-    out.array(query.named ? count : 2 * count);
+    query.named ? out.array(count) : out.pairs(count);
     for (std::size_t i = 0; i < count; ++i) {
         if (!query.named) out.out() += view_.names[query.features[i]];
         const FeatureValue& value = answer_->values[i];
@@ -164,7 +158,7 @@ void write_scalar(const Scalar& value, RespWriter& out) {
         case 3:
             return out.bulk(std::get<std::string>(value));
         case 4:
-            return out.integer(std::get<bool>(value) ? 1 : 0);
+            return out.boolean(std::get<bool>(value));
         default:
             return out.null();
     }

@@ -43,10 +43,14 @@ bool is_printable(char c) { return c >= ' ' && c != 0x7f; }
 
 }  // namespace
 
-void RespWriter::array(std::size_t elements) {
+void RespWriter::frame(char mark, std::size_t number) {
     std::array<char, 32> text;
-    append(out_, text.data(), framing(text.data(), '*', static_cast<std::int64_t>(elements)));
+    append(out_, text.data(), framing(text.data(), mark, static_cast<std::int64_t>(number)));
 }
+
+void RespWriter::array(std::size_t elements) { frame('*', elements); }
+
+void RespWriter::pairs(std::size_t count) { version_ == Resp::v3 ? frame('%', count) : frame('*', 2 * count); }
 
 void RespWriter::bulk(std::string_view text) {
     std::array<char, 256> whole;
@@ -70,7 +74,16 @@ void RespWriter::integer(std::int64_t number) {
 void RespWriter::floating(double number) {
     std::array<char, kFloatText> digits;
     const char* const end = float_digits(digits.data(), number);
-    bulk({digits.data(), static_cast<std::size_t>(end - digits.data())});
+    const std::string_view text(digits.data(), static_cast<std::size_t>(end - digits.data()));
+    if (version_ == Resp::v2) return bulk(text);
+    out_ += ',';
+    out_ += text;
+    out_ += "\r\n";
+}
+
+void RespWriter::boolean(bool value) {
+    if (version_ == Resp::v2) return integer(value ? 1 : 0);
+    out_ += value ? "#t\r\n" : "#f\r\n";
 }
 
 void RespWriter::status(std::string_view text) {

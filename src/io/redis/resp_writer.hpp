@@ -1,4 +1,4 @@
-// Replies in RESP2, appended to a buffer.
+// Replies in RESP2 or RESP3, appended to a buffer.
 #pragma once
 
 #include <cstdint>
@@ -7,25 +7,34 @@
 
 namespace freshet {
 
+enum class Resp : std::uint8_t { v2 = 2, v3 = 3 };
+
 class RespWriter {
 public:
-    explicit RespWriter(std::string& out) : out_(out) {}
+    explicit RespWriter(std::string& out, Resp version = Resp::v2) : out_(out), version_(version) {}
 
     void array(std::size_t elements);
+    // So many names, each with its value behind it: a map, in RESP2 a flat array.
+    void pairs(std::size_t count);
     void bulk(std::string_view text);
     void integer(std::int64_t number);
-    // As a bulk string: the shortest text that reads back as `number`, always with a '.' or an 'e'.
+    // The shortest text that reads back as `number`, always with a '.' or an 'e'; in RESP2 as a bulk string.
     void floating(double number);
-    void null() { out_ += "$-1\r\n"; }
-    void null_array() { out_ += "*-1\r\n"; }
+    // In RESP2 the integer 1 or 0.
+    void boolean(bool value);
+    void null() { out_ += version_ == Resp::v3 ? "_\r\n" : "$-1\r\n"; }
     void status(std::string_view text);
     // `code` is the first word, e.g. NOVIEW. Bytes of `message` that would break the line become '?'.
     void error(std::string_view code, std::string_view message);
 
     std::string& out() { return out_; }
+    Resp version() const { return version_; }
 
 private:
+    void frame(char mark, std::size_t number);
+
     std::string& out_;
+    Resp version_;
 };
 
 // `number` as floating() writes it.
