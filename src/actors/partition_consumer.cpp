@@ -144,7 +144,10 @@ private:
     // --- draining ---
 
     void drain() {
-        if (!life_.may_drain()) return end_backlog();
+        if (!life_.may_drain()) {
+            if (life_.waits_for_store()) end_backlog();
+            return;
+        }
         const auto busy = post_->busy();
         auto batch = intake_.new_batch();
         std::vector<Rejection> rejected;

@@ -59,9 +59,11 @@ bool PartitionLife::wake_due() {
 }
 
 // Short of memory, a partition reads on only when it has nothing under way, whose end would free some.
-bool PartitionLife::has_credit() const {
-    if (memory_.budget().exhausted() && unstored_.sum() > 0) return false;
-    return unstored_.sum() < limits_.inflight_events && held_.sum() < limits_.inflight_bytes;
+bool PartitionLife::has_credit() const { return !waits_for_store() && held_.sum() < limits_.inflight_bytes; }
+
+bool PartitionLife::waits_for_store() const {
+    if (stopping_ || (memory_.budget().exhausted() && unstored_.sum() > 0)) return true;
+    return unstored_.sum() >= limits_.inflight_events;
 }
 
 void PartitionLife::ship(EventBatch& batch) {

@@ -50,6 +50,9 @@ public:
     // may not, wake_due() tells when it may.
     bool may_drain();
     bool wake_due();
+    // Nothing more is drained until what was shipped is stored; else only until it is counted, which needs no
+    // flush.
+    bool waits_for_store() const;
     // One past the last record shipped.
     Offset shipped_to() const { return shipped_to_; }
     // The log was seen to go on behind it: more will come, whether or not it has been fetched.

@@ -119,6 +119,31 @@ TEST_CASE("each answer about the end of the log makes one advance due, changed o
     CHECK_FALSE(begun.life.next_advance());
 }
 
+TEST_CASE("a life without credit in bytes waits for counting, one without credit in events for the store") {
+    PartitionLife life(claim(), {1, 10, 100});
+    life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin, kBegin);
+    REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}, {}}, kBegin, kViews));
+    REQUIRE(life.next_advance());
+    life.advanced({2, kNow}, kBegin);
+    EventBatch batch;
+    batch.next = Offset{5};
+    batch.records = 5;
+    batch.events.resize(100);  // which takes more than 100 bytes
+    life.ship(batch);
+    CHECK_FALSE(life.may_drain());
+    CHECK_FALSE(life.waits_for_store());
+    life.stored(0, Offset{0}, Offset{5});
+    CHECK(life.may_drain());
+    EventBatch more;
+    more.next = Offset{10};
+    more.records = 5;
+    life.ship(more);
+    CHECK_FALSE(life.may_drain());
+    CHECK(life.waits_for_store());
+    life.stored(0, Offset{10}, Offset{10});
+    CHECK(life.may_drain());
+}
+
 TEST_CASE("a life is behind its log until it has shipped what was seen there, fetched or not") {
     Begun begun;
     CHECK(begun.life.behind_log());
