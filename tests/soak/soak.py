@@ -90,8 +90,9 @@ def configuration(brokers, redis, lookup):
     return CONFIG.format(brokers=brokers, redis=redis, lookup=lookup, source=source)
 
 
-class Recent(dict):
-    """What the producer got acked, of the last while only; `count` is of all."""
+class Recent(collections.OrderedDict):
+    """What the producer got acked, of the last while only; `count` is of all. (The first of a dict is searched for behind
+    all that was deleted, which slows a long run down to nothing.)"""
 
     def __init__(self, keep_ms):
         super().__init__()
