@@ -42,6 +42,8 @@ public:
     // Then the sealed tiles that belong to them, as field, value pairs read in one step with the heads.
     Result<void> unfold_with(std::span<const RedisAnswer> sealed);
     std::size_t corrupt() const { return corrupt_; }
+    // One origin more, beside those whose tiles are loaded. Requires load_tiles().
+    void add(Head head);
 
     // Whether what is loaded answers `query` at `t`.
     bool serves(const LookupQuery& query, Timestamp t);
@@ -55,6 +57,7 @@ public:
 private:
     std::optional<std::size_t> head_of(const HeadField& field) const;
     std::optional<std::size_t> resolution_of(Duration hop) const;
+    bool has_origins() const { return has_tiles_ ? !heads_.empty() : stored_.size() > 0; }
     Result<const FeatureAnswer*> read(const LookupQuery& query, Timestamp t);
     void write_values(const LookupQuery& query, bool hidden, RespWriter& out) const;
     void write_statuses(const LookupQuery& query, const ReadMoment& moment, RespWriter& out) const;
@@ -65,7 +68,8 @@ private:
     FeatureReader reader_;
     std::vector<std::unique_ptr<Head>> pool_;
     std::vector<const Head*> heads_;
-    bool has_tiles_ = false;  // heads_ are the stored ones, decoded
+    bool has_tiles_ = false;  // heads_ are the stored ones, decoded, and perhaps added_
+    Head added_;
     std::size_t corrupt_ = 0;
     FeatureAnswer nothing_;
     const FeatureAnswer* answer_ = nullptr;
