@@ -29,13 +29,15 @@ constexpr std::size_t row_of(std::uint64_t tag) { return tag & 0xffffffff; }
 }  // namespace
 
 LookupEngine::LookupEngine(const LookupCatalogue& catalogue, RedisPipeline& redis, std::string prefix,
-                           Duration max_age, LookupObserver& observer, StatusWriter status)
+                           Duration max_age, LookupObserver& observer, StatusWriter status, Later later)
     : catalogue_(catalogue),
       redis_(redis),
       observer_(observer),
       status_(std::move(status)),
+      later_(std::move(later)),
       progress_(catalogue, redis, prefix, max_age),
-      freshness_(tracker_of(catalogue)) {
+      freshness_(tracker_of(catalogue)),
+      own_events_(catalogue.views().size()) {
     for (const auto& view : catalogue.views()) {
         readers_.push_back(std::make_unique<RowReader>(*view));
         // Without the brace behind the entity.
@@ -52,6 +54,7 @@ LookupRequest& LookupEngine::take() {
 
 void LookupEngine::start(LookupRequest& request) {
     using Kind = LookupRequest::Kind;
+    if (request.query.own_event && !take_own_event(request)) return;
     if (!redis_.usable()) {
         if (request.kind == Kind::status) return settle(request);
         return fail(request, "UNAVAILABLE", redis_.reason());
@@ -86,7 +89,7 @@ void LookupEngine::part_done(LookupRequest& whole) {
 }
 
 void LookupEngine::send(LookupRequest& request) {
-    request.read_again = request.has_moment = false;
+    request.read_again = request.not_yet = request.has_moment = false;
     ++request.attempts;
     switch (request.kind) {
         case LookupRequest::Kind::local:
@@ -148,7 +151,7 @@ void LookupEngine::replied(LookupRequest& request, std::uint64_t tag, const Redi
         name_corrupt_head(request, row_of(tag), answer);
     } else if (step_of(tag) == Step::epoch) {
         request.read_again = !progress_.still_stands(request.query.view->topic, answer);
-    } else if (!request.read_again && !request.corrupt) {
+    } else if (!request.read_again && !request.not_yet && !request.corrupt) {
         handle(request, tag, answer);
     }
     if (request.waiting == 0) settle(request);
@@ -172,60 +175,13 @@ void LookupEngine::handle(LookupRequest& request, std::uint64_t tag, const Redis
     read_whole(request, row_of(tag), answer);
 }
 
-bool LookupEngine::take_moment(LookupRequest& request) {
-    const ServedView& view = *request.query.view;
-    if (const std::string& trouble = progress_.trouble(view.topic); !trouble.empty()) {
-        fail(request, "UNAVAILABLE", trouble);
-        return false;
-    }
-    if (!progress_.settled(view.topic)) {
-        request.read_again = true;
-        return false;
-    }
-    const ViewProgressSummary& summary = progress_.summary(view);
-    if (!summary.foreign.empty()) {
-        fail(request, "UNAVAILABLE",
-             summary.foreign + " is counted under another definition than this node serves; give the nodes " +
-                 "one configuration, or raise the view's version");
-        return false;
-    }
-    return take_time(request, summary);
-}
-
-bool LookupEngine::take_time(LookupRequest& request, const ViewProgressSummary& summary) {
-    const View& view = request.query.view->plan.view();
-    request.moment = {{}, summary.watermark, summary.since, progress_.redis_now(now)};
-    request.has_moment = true;
-    const bool by_event = view.clock == View::Clock::event;
-    const std::optional<Timestamp> clock = by_event ? summary.clock : request.moment.now;
-    request.moment.at = clock;
-    if (request.query.at && clock) {
-        request.moment.at = request.query.at;
-        if (const Timestamp oldest = *clock - view.retain; *request.query.at < oldest) {
-            fail(request, "RANGE",
-                 "AT " + std::to_string(unix_ms(*request.query.at)) + " is before " +
-                     std::to_string(unix_ms(oldest)) + ", the oldest time that view " + view.name +
-                     " answers for");
-            return false;
-        }
-    }
-    if (request.kind == LookupRequest::Kind::get && view.freshness.on_breach == OnBreach::error &&
-        request.moment.in_breach(*request.query.view)) {
-        const auto staleness = request.moment.staleness();
-        fail(request, "STALE",
-             "view " + view.name + " is " +
-                 (staleness ? std::to_string(staleness->count()) + " ms" : "unknown time") +
-                 " behind, max_staleness is " + std::to_string(view.freshness.max_staleness->count()) + " ms");
-        return false;
-    }
-    return true;
-}
-
 void LookupEngine::read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads) {
     RowReader& reader = *readers_[request.query.view->index];
     auto loaded = reader.load(heads.elements);
     if (!loaded && reader.learn(progress_.layouts(*request.query.view))) loaded = reader.load(heads.elements);
+    if (loaded && request.own_event) loaded = reader.load_tiles();
     if (!loaded) return corrupt_head(request, row, loaded.error());
+    add_own_event(request);
     request.missing = request.missing || heads.elements.empty();
     if (request.moment.at && !reader.serves(request.query, *request.moment.at)) {
         observer_.second_step();
@@ -263,7 +219,9 @@ bool LookupEngine::unfold(LookupRequest& request, std::size_t row, RowReader& re
 
 void LookupEngine::read_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both) {
     RowReader* reader = load_whole(request, row, both);
-    if (reader && unfold(request, row, *reader, both)) write_row(request, row);
+    if (!reader || !unfold(request, row, *reader, both)) return;
+    add_own_event(request);
+    write_row(request, row);
 }
 
 void LookupEngine::write_row(LookupRequest& request, std::size_t row) {
@@ -274,6 +232,31 @@ void LookupEngine::write_row(LookupRequest& request, std::size_t row) {
     request.in_order = request.in_order && request.written == row;
     request.rows[row] = {begin, request.body.size()};
     ++request.written;
+}
+
+bool LookupEngine::take_own_event(LookupRequest& request) {
+    const ServedView& view = *request.query.view;
+    auto& decoder = own_events_[view.index];
+    if (!decoder) decoder = std::make_unique<OwnEventDecoder>(view);
+    auto event = decoder->decode(*request.query.own_event);
+    if (!event) {
+        fail(request, "BADARG", "WITH: " + event.error().message);
+        return false;
+    }
+    if (!event->counts()) return true;
+    if (const std::string_view entity = request.query.entity(0); event->entity() != entity) {
+        fail(request, "BADARG",
+             "WITH: an event of '" + shown(event->entity()) + "', not of '" + shown(entity) + "'");
+        return false;
+    }
+    request.own_event = std::move(*event);
+    return true;
+}
+
+void LookupEngine::add_own_event(LookupRequest& request) {
+    const ServedView& view = *request.query.view;
+    if (request.own_event && request.moment.at)
+        readers_[view.index]->add(request.own_event->head(view.plan, *request.moment.at));
 }
 
 void LookupEngine::explain(LookupRequest& request, const RedisAnswer& both) {
@@ -294,11 +277,12 @@ bool LookupEngine::may_be_of_new_layout(LookupRequest& request) {
 
 void LookupEngine::write_freshness(LookupRequest& request) {
     for (const auto& view : catalogue_.views()) {
+        const bool readable = progress_.trouble(view->topic).empty();
+        const bool settled = progress_.settled(view->topic);
         const bool asked_for = !request.query.view || request.query.view == view.get();
-        if (asked_for && progress_.trouble(view->topic).empty() && !progress_.settled(view->topic))
-            request.read_again = true;
+        request.read_again = request.read_again || (asked_for && readable && !settled);
         const ViewProgressSummary& summary = progress_.summary(*view);
-        const bool known = progress_.settled(view->topic) && summary.foreign.empty();
+        const bool known = readable && settled && summary.foreign.empty();
         freshness_.visible(view->index, known ? summary.watermark : std::nullopt);
     }
     if (request.read_again) return;
@@ -354,6 +338,7 @@ void LookupEngine::settle(LookupRequest& request) {
     if (request.done) return;
     if (request.missing && !request.confirmed && !request.failed && !request.read_again && redis_.usable())
         return confirm_missing(request);
+    if (request.not_yet && !request.failed) return wait(request);
     if (request.read_again && !request.failed) {
         if (request.attempts >= kMostAttempts || !redis_.usable()) {
             fail(request, "UNAVAILABLE", "the progress records change at each reading; try again");

@@ -23,9 +23,11 @@ public:
     using Clock = RedisPipeline::Clock;
     // Writes the reply to FS.STATUS.
     using StatusWriter = std::function<void(RespWriter&)>;
+    // To call look_again() after a time.
+    using Later = std::function<void(Duration)>;
 
     LookupEngine(const LookupCatalogue& catalogue, RedisPipeline& redis, std::string prefix, Duration max_age,
-                 LookupObserver& observer, StatusWriter status);
+                 LookupObserver& observer, StatusWriter status, Later later);
 
     // The time of this turn of the loop; set at its begin.
     Clock::time_point now{};
@@ -37,6 +39,8 @@ public:
     // request.query is filled in. The waiter hears of it when it is done; that may be at once.
     void start(LookupRequest& request);
     void fail(LookupRequest& request, std::string_view code, std::string_view message);
+    // For requests that wait for their view to come as far as they ask.
+    void look_again();
     // Tells the observer about a request that is done; `failed` by its code when it failed.
     void count(const LookupRequest& request);
     void count_error(std::string_view code) { observer_.failed(code); }
@@ -64,6 +68,10 @@ private:
     RowReader* load_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both);
     bool unfold(LookupRequest& request, std::size_t row, RowReader& reader, const RedisAnswer& both);
     void write_row(LookupRequest& request, std::size_t row);
+    bool take_own_event(LookupRequest& request);
+    void add_own_event(LookupRequest& request);
+    bool has_come(LookupRequest& request);
+    void wait(LookupRequest& request);
     void explain(LookupRequest& request, const RedisAnswer& both);
     void write_freshness(LookupRequest& request);
     void corrupt_head(LookupRequest& request, std::size_t row, const Error& error);
@@ -81,10 +89,13 @@ private:
     RedisPipeline& redis_;
     LookupObserver& observer_;
     StatusWriter status_;
+    Later later_;
     LookupProgress progress_;
     FreshnessTracker freshness_;
-    std::vector<std::unique_ptr<RowReader>> readers_;  // one a view
-    std::vector<std::string> key_starts_;              // of a view's head keys
+    std::vector<std::unique_ptr<RowReader>> readers_;           // one a view
+    std::vector<std::string> key_starts_;                       // of a view's head keys
+    std::vector<std::unique_ptr<OwnEventDecoder>> own_events_;  // of a view, once it had one
+    std::vector<LookupRequest*> waiting_;                       // for look_again()
     std::string key_;
     std::string ordered_;
     LookupRequestPool requests_;

@@ -22,14 +22,17 @@ LookupLoop::LookupLoop(LookupShared& shared, const std::vector<int>& listening)
     : shared_(shared),
       sweep_(io_),
       closing_(io_),
+      again_(io_),
       redis_(io_, shared.redis, shared.options.redis_silence,
              {.woken = [this] { woken(); },
               .handed_out = [this] { end_turn_later(); },
               .connected = [this] { end_turn_later(); },
               .disconnected = [this] { engine_.progress().forget(); }}),
       observer_(shared),
-      engine_(shared.catalogue, redis_, shared.redis.prefix, shared.options.max_record_age, observer_,
-              [this](RespWriter& out) { LookupCommands::write_status(shared_, engine_, out); }),
+      engine_(
+          shared.catalogue, redis_, shared.redis.prefix, shared.options.max_record_age, observer_,
+          [this](RespWriter& out) { LookupCommands::write_status(shared_, engine_, out); },
+          [this](Duration in) { look_again_later(in); }),
       commands_(shared, engine_, [this](std::string& lines) {
           for (const auto& [id, client] : clients_) lines += client_line(*client);
       }) {
@@ -158,6 +161,16 @@ void LookupLoop::end_turn() {
     redis_.flush();
     closed_.clear();
     if (stopping_) end_if_done();
+}
+
+void LookupLoop::look_again_later(Duration in) {
+    again_.expires_after(in);
+    again_.async_wait([this](const asio::error_code& cancelled) {
+        if (cancelled) return;
+        woken();
+        engine_.look_again();
+        end_turn_later();
+    });
 }
 
 void LookupLoop::sweep() {

@@ -56,6 +56,7 @@ private:
     void welcome(asio::ip::tcp::socket socket);
     void end_turn_later();
     void end_turn();
+    void look_again_later(Duration in);
     void sweep();
     void stop();
     void end_if_done();
@@ -65,6 +66,7 @@ private:
     std::vector<asio::ip::tcp::acceptor> acceptors_;
     asio::steady_timer sweep_;
     asio::steady_timer closing_;
+    asio::steady_timer again_;
     RedisPipeline redis_;
     Observer observer_;
     LookupEngine engine_;

@@ -14,6 +14,7 @@ namespace {
 constexpr std::int64_t kFarthestMs = 253'402'300'799'999;
 
 constexpr double kMostSeconds = 1e9;
+constexpr std::int64_t kLongestWaitMs = 60'000;
 
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
@@ -74,6 +75,31 @@ std::optional<CommandError> take_features(Arguments& left, const LookupCatalogue
     return std::nullopt;
 }
 
+// After the word AFTER: partition:offset WAIT ms.
+std::optional<CommandError> take_after(Arguments& left, LookupQuery& query) {
+    const CommandError wrong = bad_argument("AFTER is followed by partition:offset, then WAIT and at most " +
+                                            std::to_string(kLongestWaitMs) + " milliseconds");
+    if (left.size() < 3 || !is_word(left[1], "WAIT")) return wrong;
+    const std::string_view place = left[0];
+    const std::size_t colon = std::min(place.find(':'), place.size());
+    const auto partition = whole_number(place.substr(0, colon));
+    const auto offset = whole_number(place.substr(std::min(colon + 1, place.size())));
+    const auto most = whole_number(left[2]);
+    if (!partition || *partition < 0 || !offset || *offset < 0) return wrong;
+    if (!most || *most < 0 || *most > kLongestWaitMs) return wrong;
+    query.after = {static_cast<std::size_t>(*partition), Offset{*offset}, Duration{*most}};
+    left = left.subspan(3);
+    return std::nullopt;
+}
+
+// After the word WITH.
+std::optional<CommandError> take_own_event(Arguments& left, LookupQuery& query) {
+    if (left.empty()) return bad_argument("WITH is followed by an event as JSON");
+    query.own_event = left.front();
+    left = left.subspan(1);
+    return std::nullopt;
+}
+
 std::optional<CommandError> take_options(Arguments left, const LookupCatalogue& catalogue, LookupQuery& query) {
     while (!left.empty()) {
         const std::string_view word = left.front();
@@ -85,9 +111,14 @@ std::optional<CommandError> take_options(Arguments left, const LookupCatalogue& 
             error = take_at(left, query.at);
         } else if (is_word(word, "META")) {
             query.meta = true;
+        } else if (is_word(word, "AFTER")) {
+            error = take_after(left, query);
+        } else if (is_word(word, "WITH")) {
+            error = take_own_event(left, query);
         } else {
-            error = bad_argument("'" + shown(word) + "' is none of FEATURES, AT, META; an entity of " +
-                                 query.view->name() + " is " + entity_columns(*query.view));
+            error =
+                bad_argument("'" + shown(word) + "' is none of FEATURES, AT, META, AFTER, WITH; an entity of " +
+                             query.view->name() + " is " + entity_columns(*query.view));
         }
         if (error) return error;
     }
@@ -138,6 +169,8 @@ void LookupQuery::clear() {
     at.reset();
     meta = false;
     max_staleness.reset();
+    own_event.reset();
+    after.reset();
     names_.clear();
     ends_.clear();
     slots_.clear();
@@ -205,7 +238,9 @@ std::optional<CommandError> parse_mget(Arguments arguments, const LookupCatalogu
     arguments = arguments.subspan(1);
     for (std::int64_t i = 0; i < *count; ++i)
         if (auto error = take_entity(arguments, query)) return error;
-    return take_options(arguments, catalogue, query);
+    if (auto error = take_options(arguments, catalogue, query)) return error;
+    if (query.own_event) return bad_argument("WITH is for FS.GET: an event is of one entity");
+    return std::nullopt;
 }
 
 std::optional<CommandError> parse_explain(Arguments arguments, const LookupCatalogue& catalogue,

@@ -26,6 +26,13 @@ struct LookupQuery {
     std::optional<Timestamp> at;
     bool meta = false;
     std::optional<Duration> max_staleness;  // of FS.FRESHNESS
+    std::optional<std::string> own_event;   // behind WITH
+    struct After {
+        std::size_t partition = 0;
+        Offset offset{};
+        Duration most{};  // to be waited
+    };
+    std::optional<After> after;
 
     std::size_t entities() const { return ends_.size(); }
     std::string_view entity(std::size_t i) const {
@@ -47,10 +54,11 @@ private:
     std::vector<std::uint32_t> slots_;  // of add_distinct(): 1 + the entity, by the hash of its name; 0: free
 };
 
-// view entity... [FEATURES n f...] [AT unix_ms] [META]; `arguments` without the command's name.
+// view entity... [FEATURES n f...] [AT unix_ms] [META] [AFTER partition:offset WAIT ms] [WITH json];
+// `arguments` without the command's name.
 std::optional<CommandError> parse_get(Arguments arguments, const LookupCatalogue& catalogue,
                                       LookupQuery& query);
-// view n entity... ... [the same]
+// view n entity... ... [the same, without WITH]
 std::optional<CommandError> parse_mget(Arguments arguments, const LookupCatalogue& catalogue,
                                        std::size_t max_entities, LookupQuery& query);
 // view entity... feature [AT unix_ms]

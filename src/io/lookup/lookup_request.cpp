@@ -24,7 +24,8 @@ void LookupRequest::reset() {
     kind = Kind::local;
     command = {};
     protocol = Resp::v2;
-    done = failed = read_again = has_moment = false;
+    done = failed = read_again = not_yet = has_moment = false;
+    own_event.reset();
     missing = confirmed = false;
     in_order = true;
     waiting = 0;

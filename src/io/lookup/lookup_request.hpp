@@ -12,6 +12,7 @@
 #include "io/lookup/lookup_query.hpp"
 #include "io/lookup/lookup_row.hpp"
 #include "io/lookup/lookup_vector.hpp"
+#include "io/lookup/own_event.hpp"
 #include "io/redis/redis_pipeline.hpp"
 
 namespace freshet {
@@ -49,6 +50,7 @@ struct LookupRequest final : RedisPipeline::Receiver {
     LookupRequest* whole = nullptr;  // of a part: the vector; it hears of the end and of failures
 
     LookupQuery query;
+    std::optional<OwnEvent> own_event;  // of query.own_event
     std::size_t entities() const { return kind == Kind::vector ? vector.entities : query.entities(); }
     struct Row {
         std::size_t begin = 0;  // in body
@@ -58,6 +60,7 @@ struct LookupRequest final : RedisPipeline::Receiver {
     bool in_order = true;  // rows were written in their order
     std::size_t written = 0;
     std::size_t waiting = 0;  // replies of Redis, or parts, still to come
+    bool not_yet = false;     // the view has not come to where query.after says
     bool read_again = false;  // the records did not cover the topic, or are gone: all of it once more
     int attempts = 0;
     bool missing = false;    // some entity was not there,

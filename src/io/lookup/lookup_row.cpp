@@ -1,5 +1,7 @@
 #include "io/lookup/lookup_row.hpp"
 
+#include <utility>
+
 #include "model/freshness_tracker.hpp"
 #include "model/progress.hpp"
 
@@ -42,6 +44,11 @@ Result<void> RowReader::load_tiles() {
         heads_.push_back(pool_[i].get());
     }
     return {};
+}
+
+void RowReader::add(Head head) {
+    added_ = std::move(head);
+    heads_.push_back(&added_);
 }
 
 std::optional<std::size_t> RowReader::head_of(const HeadField& field) const {
@@ -104,7 +111,7 @@ Result<void> RowReader::write(const LookupQuery& query, const ReadMoment& moment
     write_statuses(query, moment, out);
     const auto staleness = moment.staleness();
     staleness ? out.integer(staleness->count()) : out.null();
-    stored_.size() == 0 ? out.null() : out.integer(unix_ms(answer_->newest));
+    has_origins() ? out.integer(unix_ms(answer_->newest)) : out.null();
     return {};
 }
 

@@ -46,6 +46,8 @@ public:
     // Then the sealed tiles that belong to them, as field, value pairs read in one step with the heads.
     Result<void> unfold_with(std::span<const RedisAnswer> sealed);
     std::size_t corrupt() const { return corrupt_; }
+    // One origin more, beside those whose tiles are loaded. Requires load_tiles().
+    void add(Head head);
 
     // Whether what is loaded answers `query` at `t`.
     bool serves(const LookupQuery& query, Timestamp t);
@@ -59,6 +61,7 @@ public:
 private:
     std::optional<std::size_t> head_of(const HeadField& field) const;
     std::optional<std::size_t> resolution_of(Duration hop) const;
+    bool has_origins() const { return has_tiles_ ? !heads_.empty() : stored_.size() > 0; }
     Result<const FeatureAnswer*> read(const LookupQuery& query, Timestamp t);
     bool counted(const ReadMoment& moment, std::size_t feature) const;
     bool surely_missing(const ReadMoment& moment) const;
@@ -71,7 +74,8 @@ private:
     FeatureReader reader_;
     std::vector<std::unique_ptr<Head>> pool_;
     std::vector<const Head*> heads_;
-    bool has_tiles_ = false;  // heads_ are the stored ones, decoded
+    bool has_tiles_ = false;  // heads_ are the stored ones, decoded, and perhaps added_
+    Head added_;
     std::size_t corrupt_ = 0;
     FeatureAnswer nothing_;
     const FeatureAnswer* answer_ = nullptr;

@@ -1,0 +1,104 @@
+// When a request is read: not before its view has come as far as it asks, and as of which time.
+#include <utility>
+
+#include "io/lookup/lookup_engine.hpp"
+
+namespace freshet {
+
+namespace {
+
+constexpr Duration kLookAgain{5};  // for the record of a view that has not come far enough
+
+}  // namespace
+
+bool LookupEngine::take_moment(LookupRequest& request) {
+    const ServedView& view = *request.query.view;
+    if (const std::string& trouble = progress_.trouble(view.topic); !trouble.empty()) {
+        fail(request, "UNAVAILABLE", trouble);
+        return false;
+    }
+    if (!progress_.settled(view.topic)) {
+        request.read_again = true;
+        return false;
+    }
+    const ViewProgressSummary& summary = progress_.summary(view);
+    if (!summary.foreign.empty()) {
+        fail(request, "UNAVAILABLE",
+             summary.foreign + " is counted under another definition than this node serves; give the nodes " +
+                 "one configuration, or raise the view's version");
+        return false;
+    }
+    if (request.query.after && !has_come(request)) return false;
+    return take_time(request, summary);
+}
+
+bool LookupEngine::take_time(LookupRequest& request, const ViewProgressSummary& summary) {
+    const View& view = request.query.view->plan.view();
+    request.moment = {{}, summary.watermark, summary.since, progress_.redis_now(now)};
+    request.has_moment = true;
+    const bool by_event = view.clock == View::Clock::event;
+    const std::optional<Timestamp> clock = by_event ? summary.clock : request.moment.now;
+    request.moment.at = clock;
+    if (request.query.at && clock) {
+        request.moment.at = request.query.at;
+        if (const Timestamp oldest = *clock - view.retain; *request.query.at < oldest) {
+            fail(request, "RANGE",
+                 "AT " + std::to_string(unix_ms(*request.query.at)) + " is before " +
+                     std::to_string(unix_ms(oldest)) + ", the oldest time that view " + view.name +
+                     " answers for");
+            return false;
+        }
+    }
+    if (request.kind == LookupRequest::Kind::get && view.freshness.on_breach == OnBreach::error &&
+        request.moment.in_breach(*request.query.view)) {
+        const auto staleness = request.moment.staleness();
+        fail(request, "STALE",
+             "view " + view.name + " is " +
+                 (staleness ? std::to_string(staleness->count()) + " ms" : "unknown time") +
+                 " behind, max_staleness is " + std::to_string(view.freshness.max_staleness->count()) + " ms");
+        return false;
+    }
+    return true;
+}
+
+bool LookupEngine::has_come(LookupRequest& request) {
+    const ServedView& view = *request.query.view;
+    const LookupQuery::After& after = *request.query.after;
+    const auto& partitions = progress_.partitions(view.topic);
+    if (after.partition >= partitions.size() && partitions.front().recorded) {
+        fail(request, "BADARG",
+             "topic " + view.source.topic + " has " + std::to_string(partitions.size()) +
+                 " partitions, and AFTER names partition " + std::to_string(after.partition));
+        return false;
+    }
+    const auto& progress = progress_.progress(view, after.partition);
+    request.not_yet = !progress || progress->next <= after.offset;
+    return !request.not_yet;
+}
+
+void LookupEngine::wait(LookupRequest& request) {
+    const LookupQuery::After& after = *request.query.after;
+    if (now - request.started >= after.most) {
+        fail(request, "BUSY",
+             "view " + request.query.view->name() + " has not come past offset " +
+                 std::to_string(after.offset.value) + " of partition " + std::to_string(after.partition) +
+                 " within " + std::to_string(after.most.count()) + " ms");
+        return finish(request);
+    }
+    waiting_.push_back(&request);
+    if (waiting_.size() == 1) later_(kLookAgain);
+}
+
+void LookupEngine::look_again() {
+    for (LookupRequest* request : std::exchange(waiting_, {})) {
+        if (request->waiter && redis_.usable()) {
+            request->attempts = 0;
+            send(*request);
+            continue;
+        }
+        if (request->waiter) fail(*request, "UNAVAILABLE", redis_.reason());
+        finish(*request);
+    }
+}
+
+}  // namespace freshet
