@@ -32,7 +32,7 @@ views:
   customer:
     source: orders
     entity: customer
-    retain: 2m
+    retain: 10m
     features:
       orders_1h: {{count: "*", window: 1h}}
       items_mean_1h: {{mean: items, window: 1h}}
