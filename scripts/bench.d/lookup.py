@@ -10,6 +10,7 @@ import setting
 
 ENTITIES = 100_000
 RATE = 20_000  # offered, unpipelined
+BUSY_POLL_US = 50
 ASK = f"FS.GET {payments.VIEW} {{key}}"
 HMGET = "HMGET h:{key} " + " ".join(f"f{i}" for i in range(payments.FEATURES))
 GET = "GET b:{key}"
@@ -94,12 +95,21 @@ def _one_case(bench, name, filling):
             servers.compare([(f"{what}, against GET", "look-ups/s", "achieved_per_s")], GET, "GET of equal bytes",
                             pipeline=pipeline)
     if name in ("one tile", "60 tiles"):
-        servers.use_real_time()
-        what = f"{name}, {RATE:,}/s offered{', real-time' if servers.real_time else ''}"
-        servers.compare([(f"{what}: {field[:-3]}", "us", field) for field in ("p50_us", "p99_us")],
-                        HMGET, "HMGET of ten fields", rate=RATE)
+        _offered(servers, name)
+        awake = bench.write(f"{tag}_awake.yaml", payments.config(address, "serve").replace(
+            "lookup: {", f"lookup: {{busy_poll_us: {BUSY_POLL_US}, "))
+        _offered(Servers(bench, redis, address, *bench.node(awake, f"node_{tag}_awake")),
+                 f"{name}, busy_poll_us {BUSY_POLL_US}")
     bench.row(f"{name}: second steps while measuring", "reads", servers.second_steps() - before)
     return verdict
+
+
+def _offered(servers, name):
+    servers.use_real_time()
+    what = f"{name}, {RATE:,}/s offered{', real-time' if servers.real_time else ''}"
+    servers.compare([(f"{what}: {field[:-3]}", "us", field) for field in ("p50_us", "p99_us")] +
+                    [(f"{what}: CPU of node and redis-server", "us/look-up", "cpu_us")],
+                    HMGET, "HMGET of ten fields", rate=RATE)
 
 
 def _while_ingesting(bench):
