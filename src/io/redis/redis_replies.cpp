@@ -68,7 +68,9 @@ private:
         const auto [stop, error] = std::from_chars(at_, end_, out);
         if (end_ - stop < 2 && (stop == end_ || *stop == '\r' || *stop == '-'))
             return left() < 24 ? Parsed::part : Parsed::broken;
-        if (error != std::errc() || stop[0] != '\r' || stop[1] != '\n') return Parsed::broken;
+        // So long a number is refused wherever it is cut, zeros in front or not.
+        if (error != std::errc() || stop - at_ >= 23 || stop[0] != '\r' || stop[1] != '\n')
+            return Parsed::broken;
         at_ = stop + 2;
         return Parsed::whole;
     }
