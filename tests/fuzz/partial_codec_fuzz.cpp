@@ -40,6 +40,27 @@ View make_view(const Source& source) {
     return view;
 }
 
+std::vector<std::size_t> every_feature(const ViewPlan& plan) {
+    std::vector<std::size_t> all(plan.features().size());
+    for (std::size_t f = 0; f < all.size(); ++f) all[f] = f;
+    return all;
+}
+
+// Of an entity with an event in each of the last hundred tiles of ten minutes.
+std::string make_sealed_head(const ViewPlan& plan, PartialCodec& codec) {
+    EntityWindows windows(plan, PartitionId{0}, Generation{0});
+    const std::vector<Value> values{1.5, std::int64_t{2}, std::string_view("x")};
+    Timestamp clock = from_unix_ms(4'464'993LL * kChunkTiles * 600'000);
+    for (std::int64_t i = 0; i < 100; ++i, clock += 10min)
+        (void)windows.add(plan, {clock, Offset{i}, clock, values});
+    HeadView view;
+    std::vector<EntityWindows::ChunkId> changed;
+    windows.flush(plan, clock, view, changed);
+    std::string bytes;
+    codec.encode_head(view, bytes);
+    return bytes;
+}
+
 struct Target {
     Source source = make_source();
     ViewPlan plan{source, make_view(source)};
@@ -48,11 +69,11 @@ struct Target {
     FeatureReader reader{plan};
     Head head;
     Chunk chunk;
+    std::vector<std::size_t> all = every_feature(plan);
+    std::string sealed_head = make_sealed_head(plan, codec);
 
     void head_of(std::string bytes) {
         place_layout(bytes, kStampBytes + 1);
-        std::vector<std::size_t> all(plan.features().size());
-        for (std::size_t f = 0; f < all.size(); ++f) all[f] = f;
         straight.clear();
         const bool indexed = static_cast<bool>(straight.add(bytes));
         if (indexed && straight.serves(straight[0].newest, all)) (void)straight.read(all);
@@ -72,12 +93,24 @@ struct Target {
     void chunk_of(std::string bytes) {
         place_layout(bytes, 1);
         for (std::size_t r = 0; r < plan.resolutions().size(); ++r) {
+            read_unfolded(r, bytes);
             if (!codec.decode_chunk(r, 4'464'993, PartitionId{0}, bytes, chunk)) continue;
             EntityWindows windows(plan, all_sealed(r));
             std::string again;
             codec.encode_chunk(r, windows.sealed_tiles({r, 4'464'993}), again);
             if (!codec.decode_chunk(r, 4'464'993, PartitionId{0}, again, chunk)) __builtin_trap();
         }
+    }
+    // Beside a head that calls all of the chunk sealed.
+    void read_unfolded(std::size_t resolution, std::string_view bytes) {
+        straight.clear();
+        if (!straight.add(sealed_head)) __builtin_trap();
+        const Duration hop = plan.resolutions()[resolution].hop;
+        (void)straight.add_sealed({{}, hop, 4'464'993}, bytes);
+        straight.unfold();
+        if (!straight.serves(from_unix_ms(4'464'993LL * kChunkTiles * hop.count()) + 50 * hop, all))
+            __builtin_trap();
+        (void)straight.read(all);
     }
     // A head whose one resolution with tiles is the chunk's.
     Head all_sealed(std::size_t resolution) {

@@ -110,6 +110,7 @@ public:
             chunks_.erase(field);
             if (!tiles.empty()) codec_.encode_chunk(id.resolution, tiles, chunks_[field]);
         }
+        if (!chunks_.empty() && ++saved_sealed_ % 4 == 0) check_straight_unfolded_reads();
     }
     Head head() {
         Head head;
@@ -159,6 +160,29 @@ private:
         }
     }
 
+    // Nor does it matter where head and chunks are read at a time that the head alone does not serve.
+    void check_straight_unfolded_reads() {
+        straight_.clear();
+        REQUIRE(straight_.add(head_));
+        for (const auto& [name, bytes] : chunks_)
+            REQUIRE(straight_.add_sealed(*SealedField::parse(name), bytes));
+        straight_.unfold();
+        Head whole = head();
+        unfold(whole, chunks());
+        const Head* one[] = {&whole};
+        for (const Resolution& resolution : plan_->resolutions()) {
+            const TileNumber longest = std::min(resolution.windows.back().tiles, TileNumber{200});
+            for (const TileNumber hops : {-longest, -longest / 2, TileNumber{-3}, TileNumber{0}, TileNumber{20},
+                                          longest / 2, longest, longest + 1}) {
+                const Timestamp t = whole.newest + hops * resolution.hop;
+                REQUIRE(straight_.serves(t, all_));
+                const auto answer = straight_.read(all_);
+                REQUIRE(answer);
+                REQUIRE(same(**answer, reader_.read(one, t, all_)));
+            }
+        }
+    }
+
     const ViewPlan* plan_;
     PartialCodec codec_;
     StoredHeads straight_;
@@ -168,6 +192,7 @@ private:
     std::string head_;
     Head reused_;
     std::map<std::string, std::string> chunks_;
+    int saved_sealed_ = 0;
 };
 
 }  // namespace freshet::testing

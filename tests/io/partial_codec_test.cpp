@@ -104,7 +104,10 @@ public:
         EncodedStore::save(windows, head, changed);
         if (++saved_ % 8 != 0) return;
         for (int i = 0; i < 20; ++i) use_head(damaged(head_bytes()));
-        for (const auto& [name, bytes] : chunk_bytes()) use_chunk(*SealedField::parse(name), damaged(bytes));
+        for (const auto& [name, bytes] : chunk_bytes()) {
+            use_chunk(*SealedField::parse(name), damaged(bytes));
+            use_unfolded(*SealedField::parse(name), damaged(bytes));
+        }
     }
 
 private:
@@ -135,6 +138,18 @@ private:
         windows.flush(plan_, windows.newest(), view, changed);
         std::string again;
         codec_.encode_head(view, again);
+    }
+    void use_unfolded(const SealedField& field, const std::string& bytes) {
+        heads_.clear();
+        REQUIRE(heads_.add(head_bytes()));
+        if (const auto added = heads_.add_sealed(field, bytes); !added)
+            REQUIRE(added.error().code == Errc::corrupt);
+        heads_.unfold();
+        REQUIRE(heads_.serves(heads_[0].newest, all_));
+        const auto answer = heads_.read(all_);
+        if (answer) return;
+        REQUIRE(answer.error().code == Errc::corrupt);
+        REQUIRE(heads_.corrupt().sealed);
     }
     void use_chunk(const SealedField& field, const std::string& bytes) {
         std::size_t r = 0;

@@ -10,21 +10,10 @@ namespace freshet {
 
 namespace {
 
-// Head values and sealed tiles of one entity, as they stand together at one moment: a tile that is sealed
-// between two reads would be counted twice or not at all.
-constexpr std::string_view kWhole = "return {redis.call('HVALS',KEYS[1]),redis.call('HGETALL',KEYS[2])}";
-
 constexpr int kMostAttempts = 5;
-constexpr int kMostAttemptsOfCorrupt = 3;
 constexpr std::size_t kKeptScratch = 256 * 1024;
 
-// What a reply is about, in the tag.
-enum class Step : std::uint64_t { heads = 0, whole = 1, names = 2, epoch = 3 };
-constexpr std::uint64_t tag_of(Step step, std::size_t row) {
-    return static_cast<std::uint64_t>(step) << 32 | row;
-}
-constexpr Step step_of(std::uint64_t tag) { return static_cast<Step>(tag >> 32); }
-constexpr std::size_t row_of(std::uint64_t tag) { return tag & 0xffffffff; }
+constexpr int kRowBits = 32;
 
 }  // namespace
 
@@ -37,6 +26,7 @@ LookupEngine::LookupEngine(const LookupCatalogue& catalogue, RedisPipeline& redi
       later_(std::move(later)),
       progress_(catalogue, redis, prefix, max_age),
       freshness_(tracker_of(catalogue)),
+      resting_(catalogue.views().size()),
       own_events_(catalogue.views().size()) {
     for (const auto& view : catalogue.views()) {
         readers_.push_back(std::make_unique<RowReader>(*view));
@@ -121,19 +111,26 @@ void LookupEngine::send_reads(LookupRequest& request) {
     if (request.kind == LookupRequest::Kind::mget) RespWriter(request.body).array(entities);
     if (entities == 0) return;
     progress_.refresh(request.query.view->topic, now);
-    for (std::size_t row = 0; row < entities; ++row) {
-        append_redis_command(redis_.out(), {"HVALS", head_key(request, row)});
-        redis_.expect(request, tag_of(Step::heads, row));
-    }
-    request.waiting = entities;
+    const RestingEntities& resting = resting_[request.query.view->index];
+    for (std::size_t row = 0; row < entities; ++row)
+        resting.contains(request.query.entity(row)) ? send_whole(request, row) : send_head(request, row);
 }
 
+void LookupEngine::send_head(LookupRequest& request, std::size_t row) {
+    append_redis_command(redis_.out(), {"HVALS", head_key(request, row)});
+    expect(request, Step::heads, row);
+}
+
+// Head values and sealed tiles of one entity, as they stand together at one moment: a tile that is sealed
+// between two reads would be counted twice or not at all.
 void LookupEngine::send_whole(LookupRequest& request, std::size_t row) {
-    const std::string& key = head_key(request, row);
-    const std::string sealed = key + std::string(kSealedSuffix);
-    append_redis_command(redis_.out(), {"EVAL_RO", kWhole, "2", key, sealed});
-    redis_.expect(request, tag_of(Step::whole, row));
-    ++request.waiting;
+    std::string& out = redis_.out();
+    append_redis_command(out, {"MULTI"});
+    append_redis_command(out, {"HVALS", head_key(request, row)});
+    append_redis_command(out, {"HGETALL", key_ += kSealedSuffix});
+    append_redis_command(out, {"EXEC"});
+    for (int i = 0; i < 3; ++i) expect(request, Step::queued, row);
+    expect(request, Step::whole, row);
 }
 
 const std::string& LookupEngine::head_key(const LookupRequest& request, std::size_t row) {
@@ -143,16 +140,23 @@ const std::string& LookupEngine::head_key(const LookupRequest& request, std::siz
     return key_;
 }
 
+void LookupEngine::expect(LookupRequest& request, Step step, std::size_t row) {
+    redis_.expect(request, static_cast<std::uint64_t>(step) << kRowBits | row);
+    ++request.waiting;
+}
+
 void LookupEngine::replied(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer) {
+    const auto step = static_cast<Step>(tag >> kRowBits);
+    const std::size_t row = tag & ((std::uint64_t{1} << kRowBits) - 1);
     --request.waiting;
     if (request.failed) {
         // Only counted.
-    } else if (step_of(tag) == Step::names) {
-        name_corrupt_head(request, row_of(tag), answer);
-    } else if (step_of(tag) == Step::epoch) {
+    } else if (step == Step::names) {
+        name_corrupt_head(request, row, answer);
+    } else if (step == Step::epoch) {
         request.read_again = !progress_.still_stands(request.query.view->topic, answer);
     } else if (!request.read_again && !request.not_yet && !request.corrupt) {
-        handle(request, tag, answer);
+        handle(request, step, row, answer);
     }
     if (request.waiting == 0) settle(request);
 }
@@ -164,15 +168,15 @@ void LookupEngine::lost(LookupRequest& request) {
     if (request.waiting == 0) settle(request);
 }
 
-void LookupEngine::handle(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer) {
-    if (request.kind == LookupRequest::Kind::status) return;
+void LookupEngine::handle(LookupRequest& request, Step step, std::size_t row, const RedisAnswer& answer) {
+    if (request.kind == LookupRequest::Kind::status || step == Step::queued) return;
     if (answer.is_error())
         return fail(request, "UNAVAILABLE", redis_.where() + ": " + std::string(answer.text));
     if (request.kind == LookupRequest::Kind::freshness) return write_freshness(request);
     if (!request.has_moment && !take_moment(request)) return;
     if (request.kind == LookupRequest::Kind::explain) return explain(request, answer);
-    if (step_of(tag) == Step::heads) return read_row(request, row_of(tag), answer);
-    read_whole(request, row_of(tag), answer);
+    if (step == Step::heads) return read_row(request, row, answer);
+    read_whole(request, row, answer);
 }
 
 void LookupEngine::read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads) {
@@ -181,25 +185,21 @@ void LookupEngine::read_row(LookupRequest& request, std::size_t row, const Redis
     if (!loaded && reader.learn(progress_.layouts(*request.query.view))) loaded = reader.load(heads.elements);
     if (loaded && request.own_event) loaded = reader.load_tiles();
     if (!loaded) return corrupt_head(request, row, loaded.error());
-    add_own_event(request);
     request.missing = request.missing || heads.elements.empty();
-    if (request.moment.at && !reader.serves(request.query, *request.moment.at)) {
-        observer_.second_step();
-        return send_whole(request, row);
-    }
-    write_row(request, row);
+    if (auto answered = answer_row(request, row); !answered) corrupt_head(request, row, answered.error());
 }
 
 RowReader* LookupEngine::load_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both) {
-    if (both.elements.size() != 2) {
-        fail(request, "ERR", "redis: an unexpected reply to EVAL_RO");
-        return nullptr;
-    }
+    for (const RedisAnswer& one : both.elements)
+        if (one.is_error()) fail(request, "UNAVAILABLE", redis_.where() + ": " + std::string(one.text));
+    if (both.elements.size() != 2) fail(request, "ERR", "redis: an unexpected reply to EXEC");
+    if (request.failed) return nullptr;
     RowReader& reader = *readers_[request.query.view->index];
     auto loaded = reader.load(both.elements[0].elements);
     if (!loaded && reader.learn(progress_.layouts(*request.query.view)))
         loaded = reader.load(both.elements[0].elements);
-    if (loaded) loaded = reader.load_tiles();
+    const bool needs_tiles = request.own_event || request.kind == LookupRequest::Kind::explain;
+    if (loaded && needs_tiles) loaded = reader.load_tiles();
     request.missing = request.missing || both.elements[0].elements.empty();
     if (loaded) return &reader;
     corrupt_head(request, row, loaded.error());
@@ -211,27 +211,40 @@ bool LookupEngine::unfold(LookupRequest& request, std::size_t row, RowReader& re
     auto unfolded = reader.unfold_with(sealed);
     if (!unfolded && reader.learn(progress_.layouts(*request.query.view)))
         unfolded = reader.unfold_with(sealed);
-    if (!unfolded && !may_be_of_new_layout(request))
-        corrupt(request, head_key(request, row) + std::string(kSealedSuffix), sealed[2 * reader.corrupt()].text,
-                unfolded.error());
+    if (!unfolded) corrupt_sealed(request, row, both, unfolded.error());
     return static_cast<bool>(unfolded);
 }
 
 void LookupEngine::read_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both) {
     RowReader* reader = load_whole(request, row, both);
-    if (!reader || !unfold(request, row, *reader, both)) return;
-    add_own_event(request);
-    write_row(request, row);
+    if (!reader) return;
+    const bool rests = request.moment.at && !reader->serves(request.query, *request.moment.at);
+    resting_[request.query.view->index].set(request.query.entity(row), rests);
+    if (rests) observer_.second_step();
+    if (rests && !unfold(request, row, *reader, both)) return;
+    const auto answered = answer_row(request, row);
+    if (answered) return;
+    if (reader->corrupt().sealed) return corrupt_sealed(request, row, both, answered.error());
+    corrupt_head(request, row, answered.error());
 }
 
-void LookupEngine::write_row(LookupRequest& request, std::size_t row) {
+Result<void> LookupEngine::answer_row(LookupRequest& request, std::size_t row) {
+    RowReader& reader = *readers_[request.query.view->index];
+    add_own_event(request);
+    if (!request.moment.at || reader.serves(request.query, *request.moment.at)) return write_row(request, row);
+    send_whole(request, row);
+    return {};
+}
+
+Result<void> LookupEngine::write_row(LookupRequest& request, std::size_t row) {
     RespWriter out(request.body, request.protocol);
     const std::size_t begin = request.body.size();
     const auto written = readers_[request.query.view->index]->write(request.query, request.moment, out);
-    if (!written) return corrupt_head(request, row, written.error());
+    if (!written) return written;
     request.in_order = request.in_order && request.written == row;
     request.rows[row] = {begin, request.body.size()};
     ++request.written;
+    return {};
 }
 
 bool LookupEngine::take_own_event(LookupRequest& request) {
@@ -268,13 +281,6 @@ void LookupEngine::explain(LookupRequest& request, const RedisAnswer& both) {
     write_explanation(request.query, request.moment, *reader, merged, progress_, out);
 }
 
-// What does not decode may be stored in a layout that was recorded since this node read the records.
-bool LookupEngine::may_be_of_new_layout(LookupRequest& request) {
-    if (request.attempts >= kMostAttemptsOfCorrupt) return false;
-    progress_.want_layouts(request.query.view->topic);
-    return request.read_again = true;
-}
-
 void LookupEngine::write_freshness(LookupRequest& request) {
     for (const auto& view : catalogue_.views()) {
         const bool readable = progress_.trouble(view->topic).empty();
@@ -288,30 +294,6 @@ void LookupEngine::write_freshness(LookupRequest& request) {
     if (request.read_again) return;
     RespWriter out(request.body, request.protocol);
     freshet::write_freshness(request.query, catalogue_, freshness_, progress_.redis_now(now), out);
-}
-
-// HVALS names no field, so the names are asked for; they stand in the same order.
-void LookupEngine::corrupt_head(LookupRequest& request, std::size_t row, const Error& error) {
-    if (may_be_of_new_layout(request)) return;
-    request.corrupt = readers_[request.query.view->index]->corrupt();
-    request.body = error.message;
-    append_redis_command(redis_.out(), {"HKEYS", head_key(request, row)});
-    redis_.expect(request, tag_of(Step::names, row));
-    ++request.waiting;
-}
-
-void LookupEngine::name_corrupt_head(LookupRequest& request, std::size_t row, const RedisAnswer& fields) {
-    const std::size_t index = *request.corrupt;
-    const bool known = index < fields.elements.size();
-    const std::string message = std::exchange(request.body, {});
-    corrupt(request, head_key(request, row), known ? fields.elements[index].text : "?",
-            Error{Errc::corrupt, message});
-}
-
-void LookupEngine::corrupt(LookupRequest& request, std::string_view key, std::string_view field,
-                           const Error& error) {
-    fail(request, "ERR",
-         "corrupt value in field '" + shown(field) + "' of key '" + shown(key) + "': " + error.message);
 }
 
 void LookupEngine::fail(LookupRequest& request, std::string_view code, std::string_view message) {
@@ -330,8 +312,7 @@ void LookupEngine::fail(LookupRequest& request, std::string_view code, std::stri
 void LookupEngine::confirm_missing(LookupRequest& request) {
     request.confirmed = true;
     progress_.ask_again(request.query.view->topic);
-    redis_.expect(request, tag_of(Step::epoch, 0));
-    ++request.waiting;
+    expect(request, Step::epoch, 0);
 }
 
 void LookupEngine::settle(LookupRequest& request) {

@@ -13,6 +13,7 @@
 #include "io/lookup/lookup_observer.hpp"
 #include "io/lookup/lookup_progress.hpp"
 #include "io/lookup/lookup_request.hpp"
+#include "io/lookup/resting_entities.hpp"
 #include "io/redis/redis_pipeline.hpp"
 #include "model/freshness_tracker.hpp"
 
@@ -52,14 +53,19 @@ public:
 private:
     friend struct LookupRequest;
 
+    // What a reply of Redis is about; its tag holds the row, too.
+    enum class Step : std::uint64_t { heads, queued, whole, names, epoch };
+    void expect(LookupRequest& request, Step step, std::size_t row);
+
     void start_parts(LookupRequest& request);
     void part_done(LookupRequest& whole);
     void send(LookupRequest& request);
     void send_reads(LookupRequest& request);
+    void send_head(LookupRequest& request, std::size_t row);
     void send_whole(LookupRequest& request, std::size_t row);
     void replied(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
     void lost(LookupRequest& request);
-    void handle(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
+    void handle(LookupRequest& request, Step step, std::size_t row, const RedisAnswer& answer);
     bool take_moment(LookupRequest& request);
     bool take_time(LookupRequest& request, const ViewProgressSummary& summary);
     void read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads);
@@ -67,7 +73,9 @@ private:
     // Null, or false: the request has failed, or is to be read again.
     RowReader* load_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both);
     bool unfold(LookupRequest& request, std::size_t row, RowReader& reader, const RedisAnswer& both);
-    void write_row(LookupRequest& request, std::size_t row);
+    // By what is loaded, or asks for what is missing. An error: of what reader.corrupt() tells.
+    Result<void> answer_row(LookupRequest& request, std::size_t row);
+    Result<void> write_row(LookupRequest& request, std::size_t row);
     bool take_own_event(LookupRequest& request);
     void add_own_event(LookupRequest& request);
     bool has_come(LookupRequest& request);
@@ -75,6 +83,7 @@ private:
     void explain(LookupRequest& request, const RedisAnswer& both);
     void write_freshness(LookupRequest& request);
     void corrupt_head(LookupRequest& request, std::size_t row, const Error& error);
+    void corrupt_sealed(LookupRequest& request, std::size_t row, const RedisAnswer& both, const Error& error);
     void name_corrupt_head(LookupRequest& request, std::size_t row, const RedisAnswer& fields);
     void corrupt(LookupRequest& request, std::string_view key, std::string_view field, const Error& error);
     bool may_be_of_new_layout(LookupRequest& request);
@@ -83,6 +92,7 @@ private:
     void finish(LookupRequest& request);
     void put_in_order(LookupRequest& request);
 
+    // Valid until the next call, in key_.
     const std::string& head_key(const LookupRequest& request, std::size_t row);
 
     const LookupCatalogue& catalogue_;
@@ -94,6 +104,7 @@ private:
     FreshnessTracker freshness_;
     std::vector<std::unique_ptr<RowReader>> readers_;           // one a view
     std::vector<std::string> key_starts_;                       // of a view's head keys
+    std::vector<RestingEntities> resting_;                      // of a view
     std::vector<std::unique_ptr<OwnEventDecoder>> own_events_;  // of a view, once it had one
     std::vector<LookupRequest*> waiting_;                       // for look_again()
     std::string key_;

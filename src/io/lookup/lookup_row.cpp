@@ -7,6 +7,12 @@
 
 namespace freshet {
 
+namespace {
+
+Error no_sealed_field() { return {Errc::corrupt, "not the name of a sealed field"}; }
+
+}  // namespace
+
 std::optional<Duration> ReadMoment::staleness() const { return freshet::staleness(watermark, now); }
 
 bool ReadMoment::in_breach(const ServedView& view) const {
@@ -21,7 +27,7 @@ Result<void> RowReader::load(std::span<const RedisAnswer> heads) {
     has_tiles_ = false;
     stored_.clear();
     for (const RedisAnswer& head : heads) {
-        corrupt_ = stored_.size();
+        corrupt_ = {false, stored_.size()};
         if (!head.is_string()) return Error{Errc::corrupt, "not a string"};
         if (auto added = stored_.add(head.text); !added) return added;
     }
@@ -39,7 +45,7 @@ Result<void> RowReader::load_tiles() {
     heads_.clear();
     while (pool_.size() < stored_.size()) pool_.push_back(std::make_unique<Head>());
     for (std::size_t i = 0; i < stored_.size(); ++i) {
-        corrupt_ = i;
+        corrupt_ = {false, i};
         if (auto decoded = codec_.decode_head(stored_[i], *pool_[i]); !decoded) return decoded;
         heads_.push_back(pool_[i].get());
     }
@@ -66,11 +72,24 @@ std::optional<std::size_t> RowReader::resolution_of(Duration hop) const {
 }
 
 Result<void> RowReader::unfold_with(std::span<const RedisAnswer> sealed) {
+    if (has_tiles_) return unfold_tiles(sealed);
+    stored_.clear_sealed();
+    for (std::size_t i = 0; i + 1 < sealed.size(); i += 2) {
+        corrupt_ = {true, i / 2};
+        const auto field = SealedField::parse(sealed[i].text);
+        if (!field) return no_sealed_field();
+        if (auto added = stored_.add_sealed(*field, sealed[i + 1].text); !added) return added;
+    }
+    stored_.unfold();
+    return {};
+}
+
+Result<void> RowReader::unfold_tiles(std::span<const RedisAnswer> sealed) {
     std::vector<std::vector<Chunk>> chunks(heads_.size());
     for (std::size_t i = 0; i + 1 < sealed.size(); i += 2) {
-        corrupt_ = i / 2;
+        corrupt_ = {true, i / 2};
         const auto field = SealedField::parse(sealed[i].text);
-        if (!field) return Error{Errc::corrupt, "not the name of a sealed field"};
+        if (!field) return no_sealed_field();
         const auto head = head_of(field->head);
         if (!head) continue;
         const auto resolution = resolution_of(field->hop);

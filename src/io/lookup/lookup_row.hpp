@@ -35,23 +35,24 @@ class RowReader {
 public:
     explicit RowReader(const ServedView& view);
 
-    // The head of each origin, whose bytes must stay until the row is written. On failure, here and below,
-    // corrupt() tells which value it was.
+    // The head of each origin, whose bytes must stay until the row is written, as those of sealed tiles. On
+    // failure, here and below, corrupt() tells which value it was.
     Result<void> load(std::span<const RedisAnswer> heads);
     // After a failure, layouts that stored values may be in; whether one was new, so that another try is worth
     // it.
     bool learn(const std::set<std::string>& layouts);
-    // All tiles of the loaded heads.
+    // Makes all tiles of the loaded heads, for add() and heads(). Without, nothing is decoded but what is read.
     Result<void> load_tiles();
-    // Then the sealed tiles that belong to them, as field, value pairs read in one step with the heads.
+    // The sealed tiles that belong to the heads, as field, value pairs read in one step with them.
     Result<void> unfold_with(std::span<const RedisAnswer> sealed);
-    std::size_t corrupt() const { return corrupt_; }
+    // A head, or a pair of sealed tiles, in the order they were given.
+    StoredHeads::Corrupt corrupt() const { return corrupt_; }
     // One origin more, beside those whose tiles are loaded. Requires load_tiles().
     void add(Head head);
 
     // Whether what is loaded answers `query` at `t`.
     bool serves(const LookupQuery& query, Timestamp t);
-    // Requires that serves() said yes just before, or unfold_with() was called, when moment.at is known.
+    // Requires that serves() said yes just before when moment.at is known; after unfold_with() it always does.
     // Nothing is written when it fails.
     Result<void> write(const LookupQuery& query, const ReadMoment& moment, RespWriter& out);
 
@@ -59,6 +60,7 @@ public:
     std::span<const Head* const> heads() const { return heads_; }
 
 private:
+    Result<void> unfold_tiles(std::span<const RedisAnswer> sealed);
     std::optional<std::size_t> head_of(const HeadField& field) const;
     std::optional<std::size_t> resolution_of(Duration hop) const;
     bool has_origins() const { return has_tiles_ ? !heads_.empty() : stored_.size() > 0; }
@@ -76,7 +78,7 @@ private:
     std::vector<const Head*> heads_;
     bool has_tiles_ = false;  // heads_ are the stored ones, decoded, and perhaps added_
     Head added_;
-    std::size_t corrupt_ = 0;
+    StoredHeads::Corrupt corrupt_;
     FeatureAnswer nothing_;
     const FeatureAnswer* answer_ = nullptr;
 };

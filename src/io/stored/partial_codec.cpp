@@ -186,41 +186,13 @@ bool PartialCodec::decode_tiles(std::span<const std::string_view> columns, const
 
 Result<void> PartialCodec::decode_chunk(std::size_t resolution, TileNumber chunk, PartitionId partition,
                                         std::string_view bytes, Chunk& out) {
-    const Resolution& plan = plan_.resolutions()[resolution];
-    if (!is_protobuf(bytes)) return corrupt("stored chunk: unknown encoding");
-    WireReader in(bytes.substr(1));
-    const std::uint32_t stored_layout = in.next(chunk_tag::kLayout) ? in.fixed<std::uint32_t>() : 0;
-    const OlderLayout* older = nullptr;
-    if (stored_layout != layouts_.fingerprint()) {
-        const auto found = layouts_.find(stored_layout);
-        if (!found) return found.error();
-        older = *found;
-        if (!older->resolution(resolution)) return corrupt("stored chunk: its layout has no such hop");
-    }
-    const Duration farthest{kFarthestTime};
-    if (chunk < chunk_of(tile_of(Timestamp{-farthest}, plan.hop)) ||
-        chunk > chunk_of(tile_of(Timestamp{farthest}, plan.hop)))
-        return corrupt("stored chunk: number out of range");
-    out.resolution = resolution;
-    out.number = chunk;
-    const TileNumber start = chunk * kChunkTiles;
-    const ColumnBase base{from_unix_ms(start * plan.hop.count()), Offset{0}, partition};
-    const auto first_of = [&](TileNumber distance) { return start + distance; };
-    const std::string_view numbers = in.next(chunk_tag::kTiles) ? in.bytes() : std::string_view{};
-    std::size_t tiles = 0;
-    const auto take = [&](TileNumber number) {
-        if (tiles == out.tiles.size()) out.tiles.emplace_back();
-        out.tiles[tiles++].number = number;
-    };
-    if (!take_tile_numbers(numbers, first_of, start + kChunkTiles - 1, take) || tiles == 0)
-        return corrupt("stored chunk: bad tile numbers");
-    out.tiles.resize(tiles);
-    const std::size_t columns =
-        older ? older->resolution(resolution)->accumulators.size() : plan.accumulators.size();
-    if (!take_columns(chunk_tag::kColumn, columns, in, columns_) || !in.done())
-        return corrupt("stored chunk: columns do not decode");
-    if (older) older->map(resolution, columns_);
-    if (!decode_tiles(columns_, plan, base, out.tiles)) return corrupt("stored chunk: columns do not decode");
+    chunk_.resolution = out.resolution = resolution;
+    chunk_.number = out.number = chunk;
+    if (auto indexed = index_chunk(bytes, layouts_, partition, chunk_); !indexed) return indexed;
+    out.tiles.resize(chunk_.tiles.size());
+    for (std::size_t i = 0; i < chunk_.tiles.size(); ++i) out.tiles[i].number = chunk_.tiles[i];
+    if (!decode_tiles(chunk_.columns, plan_.resolutions()[resolution], chunk_.base, out.tiles))
+        return undecodable_chunk();
     return {};
 }
 

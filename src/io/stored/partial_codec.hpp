@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/stored/chunk_index.hpp"
 #include "io/stored/column_format.hpp"
 #include "io/stored/head_index.hpp"
 #include "io/stored/partial_format.hpp"
@@ -46,8 +47,8 @@ private:
     const ViewPlan& plan_;
     StoredLayouts layouts_;
     std::vector<States*> to_;
-    std::vector<std::string_view> columns_;
     HeadIndex index_;
+    ChunkIndex chunk_;
 };
 
 }  // namespace freshet

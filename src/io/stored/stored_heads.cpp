@@ -1,6 +1,7 @@
 #include "io/stored/stored_heads.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace freshet {
 
@@ -33,11 +34,58 @@ StoredHeads::StoredHeads(const ViewPlan& plan, const StoredLayouts& layouts) : p
     }
 }
 
+void StoredHeads::clear() {
+    count_ = 0;
+    clear_sealed();
+}
+
+void StoredHeads::clear_sealed() {
+    sealed_count_ = sealed_seen_ = 0;
+    unfolded_ = false;
+}
+
 Result<void> StoredHeads::add(std::string_view bytes) {
     if (count_ == heads_.size()) heads_.emplace_back();
     if (auto indexed = index_head(bytes, layouts_, heads_[count_]); !indexed) return indexed;
     ++count_;
     return {};
+}
+
+std::optional<std::size_t> StoredHeads::head_of(const HeadField& field) const {
+    for (std::size_t i = 0; i < count_; ++i)
+        if (heads_[i].partition == field.partition && heads_[i].stamp.generation == field.generation) return i;
+    return std::nullopt;
+}
+
+Result<void> StoredHeads::add_sealed(const SealedField& field, std::string_view bytes) {
+    const std::size_t place = sealed_seen_++;
+    const auto head = head_of(field.head);
+    if (!head) return {};
+    const auto& resolutions = plan_.resolutions();
+    const auto resolution = std::ranges::find(resolutions, field.hop, &Resolution::hop);
+    if (resolution == resolutions.end()) return {};  // of features that are gone
+    const auto r = static_cast<std::size_t>(resolution - resolutions.begin());
+    if (heads_[*head].resolutions[r].sealed_to == kNoTile) return {};
+    if (sealed_count_ == sealed_.size()) sealed_.emplace_back();
+    Sealed& sealed = sealed_[sealed_count_];
+    sealed.head = *head;
+    sealed.place = place;
+    sealed.chunk.resolution = r;
+    sealed.chunk.number = field.chunk;
+    if (auto indexed = index_chunk(bytes, layouts_, field.head.partition, sealed.chunk); !indexed)
+        return indexed;
+    ++sealed_count_;
+    return {};
+}
+
+void StoredHeads::unfold() {
+    unfolded_ = true;
+    const auto order = [](const Sealed& s) { return std::tuple(s.head, s.chunk.resolution, s.chunk.number); };
+    std::ranges::sort(std::span(sealed_).first(sealed_count_), {}, order);
+}
+
+std::span<const StoredHeads::Sealed> StoredHeads::sealed_of(std::size_t head) const {
+    return std::ranges::equal_range(std::span(sealed_).first(sealed_count_), head, {}, &Sealed::head);
 }
 
 void StoredHeads::want(Timestamp t, std::span<const std::size_t> features) {
@@ -57,6 +105,7 @@ void StoredHeads::want(Timestamp t, std::span<const std::size_t> features) {
 
 bool StoredHeads::serves(Timestamp t, std::span<const std::size_t> features) {
     want(t, features);
+    if (unfolded_) return true;
     for (std::size_t i = 0; i < count_; ++i) {
         for (std::size_t w = 0; w < windows_.size(); ++w) {
             const Window& window = windows_[w];
@@ -76,44 +125,88 @@ bool StoredHeads::present() const {
     for (std::size_t i = 0; i < count_; ++i) {
         const TileNumber newest = tile_of(heads_[i].newest, hop);
         if (longest.range.contains(newest)) return true;
-        if (newest > longest.range.last && holds_present(heads_[i])) return true;
+        if (newest > longest.range.last && holds_present(i)) return true;
     }
     return false;
 }
 
-bool StoredHeads::holds_present(const HeadIndex& head) const {
-    for (std::size_t r = 0; r < head.resolutions.size(); ++r) {
-        const TileRange range = tiles_of_presence(plan_, plan_.resolutions()[r].hop, at_);
-        const HeadIndex::Resolution& resolution = head.resolutions[r];
+bool StoredHeads::holds_present(std::size_t head) const {
+    const auto& resolutions = heads_[head].resolutions;
+    const auto range_of = [&](std::size_t r) {
+        return tiles_of_presence(plan_, plan_.resolutions()[r].hop, at_);
+    };
+    for (std::size_t r = 0; r < resolutions.size(); ++r) {
+        const TileRange range = range_of(r);
+        const HeadIndex::Resolution& resolution = resolutions[r];
         for (const TileNumber tile : resolution.tiles)
             if (range.contains(tile)) return true;
-        if (resolution.sealed_to == kNoTile) continue;
+        if (resolution.sealed_to == kNoTile || unfolded_) continue;
         for (const auto& [span, columns] : resolution.windows)
             if (span.tiles > 0 && range.first <= span.from && resolution.sealed_to <= range.last) return true;
     }
+    for (const Sealed& sealed : sealed_of(head)) {
+        const TileRange range = range_of(sealed.chunk.resolution);
+        const TileNumber last = std::min(range.last, resolutions[sealed.chunk.resolution].sealed_to);
+        for (const TileNumber tile : sealed.chunk.tiles)
+            if (range.first <= tile && tile <= last) return true;
+    }
     return false;
 }
 
-void StoredHeads::select_tiles(const HeadIndex::Resolution& head, const MergedSpan* merged, TileRange range) {
-    selected_.resize(head.tiles.size());
-    for (std::size_t i = 0; i < head.tiles.size(); ++i) {
-        const TileNumber tile = head.tiles[i];
-        selected_[i] = range.contains(tile) && !(merged && merged->covers(tile, head.sealed_to));
-    }
+// Whether there is one.
+bool StoredHeads::select_tiles(std::span<const TileNumber> tiles, const auto& wanted) {
+    selected_.resize(tiles.size());
+    bool any = false;
+    for (std::size_t i = 0; i < tiles.size(); ++i) any |= selected_[i] = wanted(tiles[i]);
+    return any;
 }
 
-bool StoredHeads::fold(const HeadIndex& head, Window& window) {
-    const HeadIndex::Resolution& r = head.resolutions[window.resolution];
+bool StoredHeads::fold_selected(Window& window, std::span<const std::string_view> columns,
+                                const ColumnBase& base) {
+    for (WindowFold& one : window.folds)
+        if (one.wanted && !one.fold.add(columns[one.accumulator], selected_, base)) return false;
+    return true;
+}
+
+bool StoredHeads::fold(std::size_t head, Window& window) {
+    const bool from_sealed = unfolded_ && heads_[head].resolutions[window.resolution].sealed_to != kNoTile;
+    return from_sealed ? fold_unfolded(head, window) : fold_head(head, window);
+}
+
+bool StoredHeads::fold_head(std::size_t head, Window& window) {
+    const HeadIndex::Resolution& r = heads_[head].resolutions[window.resolution];
+    const ColumnBase base = heads_[head].base();
     const MergedSpan* merged = span_of(r, window.window);
-    select_tiles(r, merged, window.range);
+    const auto apart = [&](TileNumber tile) {
+        return window.range.contains(tile) && !(merged && merged->covers(tile, r.sealed_to));
+    };
+    corrupt_ = {false, head};
+    select_tiles(r.tiles, apart);
     for (std::size_t f = 0; f < window.folds.size(); ++f) {
         WindowFold& one = window.folds[f];
         if (!one.wanted) continue;
-        if (!r.tiles.empty() && !one.fold.add(r.columns[one.accumulator], selected_, head.base())) return false;
+        if (!r.tiles.empty() && !one.fold.add(r.columns[one.accumulator], selected_, base)) return false;
         if (!merged || merged->tiles == 0) continue;
-        if (!one.fold.add(r.windows[window.window].columns[f], {&kOneRow, 1}, head.base())) return false;
+        if (!one.fold.add(r.windows[window.window].columns[f], {&kOneRow, 1}, base)) return false;
     }
     return true;
+}
+
+// Sealed tiles come from chunks, the open ones from the head; merges of sealed ones are not looked at.
+bool StoredHeads::fold_unfolded(std::size_t head, Window& window) {
+    const HeadIndex::Resolution& r = heads_[head].resolutions[window.resolution];
+    const auto is_sealed = [&](TileNumber tile) { return tile <= r.sealed_to; };
+    for (const Sealed& sealed : sealed_of(head)) {
+        if (sealed.chunk.resolution != window.resolution) continue;
+        const auto wanted = [&](TileNumber tile) { return window.range.contains(tile) && is_sealed(tile); };
+        if (!select_tiles(sealed.chunk.tiles, wanted)) continue;
+        corrupt_ = {true, sealed.place};
+        if (!fold_selected(window, sealed.chunk.columns, sealed.chunk.base)) return false;
+    }
+    const auto open = [&](TileNumber tile) { return window.range.contains(tile) && !is_sealed(tile); };
+    if (!select_tiles(r.tiles, open)) return true;
+    corrupt_ = {false, head};
+    return fold_selected(window, r.columns, heads_[head].base());
 }
 
 Result<const FeatureAnswer*> StoredHeads::read(std::span<const std::size_t> features) {
@@ -128,8 +221,8 @@ Result<const FeatureAnswer*> StoredHeads::read(std::span<const std::size_t> feat
     }
     for (std::size_t i = 0; i < count_; ++i) {
         for (Window& window : windows_) {
-            if (!window.wanted || fold(heads_[i], window)) continue;
-            corrupt_ = i;
+            if (!window.wanted || fold(i, window)) continue;
+            if (corrupt_.sealed) return undecodable_chunk();
             return undecodable(plan_.resolutions()[window.resolution].hop);
         }
     }
