@@ -80,9 +80,13 @@ struct BatchReady {
     Shared<EventBatch> batch;
 };
 
-using AggregatorActor = caf::typed_actor<caf::reacts_to<BatchReady>,  // from the consumer
-                                         caf::reacts_to<Loaded>,      // from the writer
-                                         caf::reacts_to<Flushed>>;    // from the writer
+struct KeepToMemory {};  // others may be short of what it holds
+
+using AggregatorActor =
+    caf::typed_actor<caf::reacts_to<BatchReady>,    // from the consumer
+                     caf::reacts_to<KeepToMemory>,  // from the consumer, about once a second
+                     caf::reacts_to<Loaded>,        // from the writer
+                     caf::reacts_to<Flushed>>;      // from the writer
 
 // --- partition consumer: one life of one partition ---
 
@@ -203,14 +207,14 @@ using SupervisorActor = caf::typed_actor<caf::reacts_to<Assigned>,              
 
 }  // namespace freshet
 
-#define FRESHET_MESSAGES(allow)                                                                              \
-    allow(TakeEpochRequest) allow(EpochTaken) allow(LoadRequest) allow(Loaded) allow(FlushRequest)           \
-        allow(Flushed) allow(AdvanceRequest) allow(AdvanceDone) allow(WriterWork) allow(BatchReady)          \
-            allow(Wake) allow(AggregatorProgress) allow(AggregatorFailed) allow(StartFacts) allow(EndOffset) \
-                allow(DeadLetterAcked) allow(StopConsuming) allow(Stopped) allow(AskStartFacts)              \
-                    allow(WatchEnd) allow(UnwatchEnd) allow(WatchTick) allow(Assigned) allow(Revoked)        \
-                        allow(Released) allow(Expelled) allow(PartitionRunning) allow(PartitionFailed)       \
-                            allow(PartitionStatus) allow(RestartPartition)
+#define FRESHET_MESSAGES(allow)                                                                               \
+    allow(TakeEpochRequest) allow(EpochTaken) allow(LoadRequest) allow(Loaded) allow(FlushRequest)            \
+        allow(Flushed) allow(AdvanceRequest) allow(AdvanceDone) allow(WriterWork) allow(BatchReady)           \
+            allow(KeepToMemory) allow(Wake) allow(AggregatorProgress) allow(AggregatorFailed)                 \
+                allow(StartFacts) allow(EndOffset) allow(DeadLetterAcked) allow(StopConsuming) allow(Stopped) \
+                    allow(AskStartFacts) allow(WatchEnd) allow(UnwatchEnd) allow(WatchTick) allow(Assigned)   \
+                        allow(Revoked) allow(Released) allow(Expelled) allow(PartitionRunning)                \
+                            allow(PartitionFailed) allow(PartitionStatus) allow(RestartPartition)
 
 // All of these stay within one process.
 #define FRESHET_LOCAL_MESSAGE(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(freshet::type)

@@ -262,6 +262,7 @@ private:
         std::size_t entities = 0;
         for (const std::size_t n : entities_) entities += n;
         send(supervisor_, PartitionStatus{partition_, life_.epoch(), recorded, end.end, entities});
+        for (const AggregatorActor& aggregator : aggregators_) send(aggregator, KeepToMemory{});
         // What was to follow has not come since the last time: what waits for it need not.
         if (std::exchange(shipped_before_, life_.shipped_to()) == life_.shipped_to()) end_backlog();
         commit(life_.next_commit());

@@ -33,6 +33,7 @@ protected:
             [this](const BatchReady& ready) {
                 if (ready.epoch == spec_.epoch) apply(ready.batch);
             },
+            [this](KeepToMemory) { keep_to_memory(); },
             [this](const Loaded& loaded) {
                 if (loaded.epoch == spec_.epoch) take_loaded(*loaded.result);
             },

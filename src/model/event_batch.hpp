@@ -41,6 +41,13 @@ struct EventBatch {
     std::vector<Value> values;
     StringArena strings;
 
+    // What its entities may grow by when it is counted, roughly: each event may begin an entity, or a tile.
+    std::size_t growth_bytes() const {
+        constexpr std::size_t kByTouch = 512;
+        std::size_t bytes = 0;
+        for (const auto& list : touches) bytes += list.size() * kByTouch;
+        return bytes;
+    }
     std::size_t memory_bytes() const {
         std::size_t bytes = events.capacity() * sizeof(Event) + values.capacity() * sizeof(Value);
         for (const auto& list : touches) bytes += list.capacity() * sizeof(Touch);

@@ -76,7 +76,8 @@ void PartitionLife::ship(EventBatch& batch) {
     frontier_.shipped(batch.next, batch.clock);
     unstored_.shipped(batch.next, batch.records);
     held_.shipped(batch.next, batch.memory_bytes());
-    memory_.set(held_.sum());
+    growth_.shipped(batch.next, batch.growth_bytes());
+    memory_.set(held_.sum() + growth_.sum());
 }
 
 // What no view's record is behind; none while one has no clock.
@@ -88,8 +89,10 @@ std::optional<Timestamp> PartitionLife::recorded_clock() const {
 void PartitionLife::stored(std::size_t aggregator, Offset safe, Offset counted) {
     frontier_.flushed(aggregator, safe);
     counted_[aggregator] = counted;
-    held_.done(*std::min_element(counted_.begin(), counted_.end()));
-    memory_.set(held_.sum());
+    const Offset counted_by_all = *std::min_element(counted_.begin(), counted_.end());
+    held_.done(counted_by_all);
+    growth_.done(counted_by_all);
+    memory_.set(held_.sum() + growth_.sum());
     unstored_.done(frontier_.safe().next);
 }
 

@@ -111,6 +111,7 @@ private:
     MemoryBudget::Share memory_;
     Inflight unstored_;            // events
     Inflight held_;                // bytes of batches
+    Inflight growth_;              // and what they may make entities grow by
     std::vector<Offset> counted_;  // of each aggregator
     bool starved_ = false;         // records may be waiting, but might not be drained
 

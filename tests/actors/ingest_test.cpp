@@ -85,6 +85,24 @@ TEST_CASE("a node short of memory forgets resting entities and loads them again,
         CHECK(node.stored("store-" + std::to_string(i), kT + 4) == Values(4, 4 * i));
 }
 
+TEST_CASE("a partition without events gives back memory that others need") {
+    IngestConfig limits;
+    limits.memory_limit = 1'000'000;
+    IngestFixture node(limits);
+    for (int i = 0; i < 1000; ++i) node.order("store-" + std::to_string(i), 1, kT);
+    node.assign();
+    REQUIRE(node.recorded() == 1000);
+    const std::size_t before = node.memory->used();
+    MemoryBudget::Share other(node.memory);
+    other.set(MemoryBudget::handed_out(1'000'000));
+    node.advance(5s);
+    CHECK(node.memory->used() < other.bytes() + before / 2);
+    other.set(0);
+    node.order("store-1", 1, kT);
+    node.settle();
+    CHECK(node.stored("store-1", kT) == Values(2, 2));
+}
+
 TEST_CASE("one hot entity stays within the memory limit, though the store is stuck for a while") {
     IngestConfig limits;
     limits.memory_limit = 1'000'000;

@@ -297,3 +297,21 @@ TEST_CASE("what a wall-clock view skips had arrived when Kafka was asked, not wh
     REQUIRE(decision);
     CHECK(decision->views[0].since == kNow + 5s + 2s);
 }
+
+TEST_CASE("what a batch may make entities grow by is taken from the budget until it is counted") {
+    auto memory = std::make_shared<MemoryBudget>(1'000'000);
+    PartitionLife life(claim(), {1, 1000, 1 << 20}, memory);
+    life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin, kBegin);
+    REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}, {}}, kBegin, kViews));
+    EventBatch batch;
+    batch.next = Offset{100};
+    batch.records = 100;
+    batch.touches.resize(1);
+    batch.touches[0].resize(100);
+    const std::size_t growth = batch.growth_bytes();
+    CHECK(growth > 100 * 100);
+    life.ship(batch);
+    CHECK(memory->used() == batch.memory_bytes() + growth);
+    life.stored(0, Offset{0}, Offset{100});
+    CHECK(memory->used() == 0);
+}
