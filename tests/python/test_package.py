@@ -29,7 +29,7 @@ class Package(unittest.TestCase):
             self.assertIn("py.typed", installed)
 
     def run_in(self, folder, *command):
-        done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True, timeout=300)
+        done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 
