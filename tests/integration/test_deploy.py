@@ -13,7 +13,10 @@ import unittest
 import support
 from support import FRESHET, SOURCE_DIR, FreshetTest
 
-import yaml
+try:
+    import yaml
+except ImportError:
+    raise SystemExit("no module 'yaml': run 'scripts/setup --with deploy'") from None
 
 from freshet_process import FreshetProcess, wait_until
 from prometheus import Prometheus, families_of, page_of
