@@ -124,7 +124,7 @@ int command_get(const AskOptions& options) {
     const Definitions* definitions = target->config ? &target->config->definitions : nullptr;
     if (definitions && !definitions->find_view(options.view.substr(0, options.view.find('@'))))
         return failed(unknown_view(*definitions, options.view), kUsage);
-    auto client = RespClient::connect(target->address, kAskTimeout);
+    auto client = connect_to(*target, options);
     if (!client) return failed(client.error(), kFailed);
 
     std::vector<std::string> command{"FS.GET", options.view};

@@ -16,6 +16,13 @@ namespace {
 // Below the ten seconds that container runtimes give by default, and above what an orderly end may take.
 constexpr std::chrono::seconds kEndWithin{9};
 
+void reload_certificates(Node* node) {
+    if (!node) return;  // it has yet to start, and will read them then
+    const auto reloaded = node->reload_certificates();
+    reloaded ? log::info("SIGHUP: certificates read again")
+             : log::error("SIGHUP: the former certificate stays in use: " + reloaded.error().message);
+}
+
 }  // namespace
 
 int command_run(const RunOptions& options) {
@@ -28,6 +35,8 @@ int command_run(const RunOptions& options) {
     for (const std::string& warning : config->warnings) log::warn(warning);
 
     StopSignal stop;
+    std::unique_ptr<Node> running;
+    stop.on_hangup([&] { reload_certificates(running.get()); });
     bool was_refused = false;
     const auto refused = [&](const Error&) {
         was_refused = true;
@@ -39,12 +48,13 @@ int command_run(const RunOptions& options) {
         log::error(node.error().message);
         return 1;
     }
-    std::cout << (*node)->addresses().json() << std::endl;
+    running = std::move(*node);
+    std::cout << running->addresses().json() << std::endl;
     stop.wait();
     log::info("stopping");
     {
         const BoundedEnd bounded(kEndWithin, was_refused ? 1 : 0);
-        node->reset();
+        running.reset();
     }
     log::info("stopped");
     return was_refused ? 1 : 0;

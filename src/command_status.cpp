@@ -47,7 +47,7 @@ std::string shown_value(const Json& value) {
 int command_status(const AskOptions& options) {
     const auto target = find_node(options);
     if (!target) return failed(target.error(), kUsage);
-    auto client = RespClient::connect(target->address, kAskTimeout);
+    auto client = connect_to(*target, options);
     if (!client) return failed(client.error(), kFailed);
     Json status;
     const auto asked =

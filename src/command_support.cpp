@@ -3,6 +3,7 @@
 #include <absl/time/time.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -90,6 +91,16 @@ Result<AskTarget> find_node(const AskOptions& options) {
     if (target.address.host == "0.0.0.0") target.address.host = "127.0.0.1";
     if (target.address.host == "::") target.address.host = "::1";
     return target;
+}
+
+Result<std::unique_ptr<RespClient>> connect_to(const AskTarget& target, const AskOptions& options) {
+    auto client = RespClient::connect(target.address, kAskTimeout);
+    const char* const password = std::getenv("FRESHET_PASSWORD");
+    if (!client || !password) return client;
+    const std::string user = options.user.empty() ? "default" : options.user;
+    if (auto known = (*client)->ask({"AUTH", user, password}, [](const RedisAnswer&) {}); !known)
+        return known.error();
+    return client;
 }
 
 namespace {

@@ -12,6 +12,7 @@
 #include "model/accumulator.hpp"
 #include "model/definition.hpp"
 #include "model/result.hpp"
+#include "resp_client.hpp"
 
 namespace freshet {
 
@@ -33,6 +34,8 @@ struct AskTarget {
     Endpoint address;
 };
 Result<AskTarget> find_node(const AskOptions& options);
+// A connection to it, and who asks told where FRESHET_PASSWORD is set.
+Result<std::unique_ptr<RespClient>> connect_to(const AskTarget& target, const AskOptions& options);
 
 nlohmann::ordered_json json_of(const Scalar& value);
 // In one line; bytes that are not UTF-8 are replaced.

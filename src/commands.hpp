@@ -53,6 +53,7 @@ int command_replay(const ReplayOptions& options);
 struct AskOptions {
     std::string config;   // for lookup.listen; or
     std::string address;  // host:port
+    std::string user;     // of the node's lookup.users, with $FRESHET_PASSWORD
     std::string view;     // of get
     std::vector<std::string> entities;
     std::optional<std::int64_t> at;

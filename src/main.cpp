@@ -98,6 +98,11 @@ void add_address(CLI::App* command, const std::shared_ptr<AskOptions>& options) 
     command
         ->add_option("-a,--address", options->address, "The node's look-up address, instead of lookup.listen")
         ->type_name("HOST:PORT");
+    command
+        ->add_option("--user", options->user,
+                     "A user of the node, where it has users; the password is taken from FRESHET_PASSWORD")
+        ->type_name("NAME")
+        ->default_str("default");
     command->add_flag("--json", options->json, "Print JSON");
 }
 

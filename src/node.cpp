@@ -308,6 +308,10 @@ Result<std::unique_ptr<Node>> Node::start(Config config, Callbacks callbacks, in
 
 const NodeAddresses& Node::addresses() const { return parts_->addresses; }
 
+Result<void> Node::reload_certificates() {
+    return parts_->lookups ? parts_->lookups->reload_certificates() : Result<void>{};
+}
+
 std::map<Partition, Offset> Node::recorded() const { return parts_->status->recorded(); }
 
 }  // namespace freshet

@@ -9,18 +9,25 @@ namespace freshet {
 
 namespace {
 
-sigset_t stopping_signals() {
+sigset_t signals(bool with_hangup) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    if (with_hangup) sigaddset(&set, SIGHUP);
     return set;
 }
 
 }  // namespace
 
 StopSignal::StopSignal() {
-    const sigset_t set = stopping_signals();
+    const sigset_t set = signals(false);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void StopSignal::on_hangup(std::function<void()> act) {
+    hangup_ = std::move(act);
+    const sigset_t set = signals(true);
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
@@ -31,9 +38,14 @@ void StopSignal::wait() {
 
 bool StopSignal::wait_for(int milliseconds) {
     if (requested_) return true;
-    const sigset_t set = stopping_signals();
+    const sigset_t set = signals(hangup_ != nullptr);
     const timespec time{milliseconds / 1000, (milliseconds % 1000) * 1'000'000L};
-    if (sigtimedwait(&set, nullptr, &time) > 0) requested_ = true;
+    const int signal = sigtimedwait(&set, nullptr, &time);
+    if (signal == SIGHUP) {
+        hangup_();
+    } else if (signal > 0) {
+        requested_ = true;
+    }
     return requested_;
 }
 

@@ -26,7 +26,7 @@ DEPLOY = SOURCE_DIR / "deploy"
 RUNBOOKS = SOURCE_DIR / "docs/runbooks"
 RULE_FILES = ["objectives.yml", "recording.yml", "alerts.yml"]
 WITHIN = 120
-ENVIRONMENT = {"FRESHET_INSTANCE": "here", "REDIS_PASSWORD": ""}
+ENVIRONMENT = {"FRESHET_INSTANCE": "here", "REDIS_PASSWORD": "", "LOOKUP_PASSWORD": "secret"}
 # A series in an expression: its name, and what stands in braces.
 SELECTOR = re.compile(r"(?<![\w:\"])((?:[a-z_]+:)?(?:freshet|exposer)_\w+(?::\w+)?|up|ALERTS)\b(\{[^}]*\})?")
 
@@ -213,6 +213,7 @@ class WithPrometheus(FreshetTest):
         self.addCleanup(self.node.stop, within=60)
         self.client = self.node.client()
         self.addCleanup(self.client.close)
+        self.client.command("AUTH", "secret")
 
     def start_prometheus(self):
         """With the shipped files, but for the target, whom to tell, and how often."""

@@ -101,6 +101,15 @@ TEST_CASE("what is wrong with a vector is said") {
           "LIMIT 12 distinct entities are asked for, the limit is 10");
 }
 
+TEST_CASE_FIXTURE(LookupFixture, "FS.SERVICES lists the services and describes one") {
+    TestClient c(port());
+    CHECK(c("FS.SERVICES") == R"(["cards" "ranking" "guarded"])");
+    CHECK(c("FS.SERVICES cards") ==
+          R"(["name" "cards" "features" ["spend.payments_5m" "spend.mean_price_1h"] "keys" ["card"]])");
+    CHECK(c("FS.SERVICES ranking").ends_with(R"("keys" ["card" "country"]])"));
+    CHECK(c("FS.SERVICES card") == "-NOSERVICE no service 'card'; did you mean 'cards'?");
+}
+
 TEST_CASE_FIXTURE(LookupFixture,
                   "a vector's rows hold the service's features in its order, each as FS.GET has it") {
     store("spend", "a", {{kNoon - 30min, 5, 2.5, "DE"}, {kNoon, 7, 0.5, "a\r\nb"}});

@@ -12,7 +12,8 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT / folder) for folder in ("python/src", "tests/lib", "tests/integration")]
+# Behind what is there: tests/integration has modules of the same names as tests here.
+sys.path += [str(ROOT / folder) for folder in ("python/src", "tests/lib", "tests/integration")]
 
 from freshet_process import FreshetProcess, binary, wait_until  # noqa: E402
 from kafka_services import Redis  # noqa: E402

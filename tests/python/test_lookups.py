@@ -17,7 +17,7 @@ CARD_17 = {"payments_1d": 3, "items_1d": 5, "mean_amount_1d": 44.5 / 3, "last_co
 def setUpModule():
     Lookups.lab = services.Lab()
     unittest.addModuleCleanup(Lookups.lab.close)
-    Lookups.client = freshet.Client(Lookups.lab.node.address, services=SERVICES, **PATIENT)
+    Lookups.client = freshet.Client(Lookups.lab.node.address, **PATIENT)
     unittest.addModuleCleanup(Lookups.client.close)
     Lookups.lab.wait_until_counted(Lookups.client)
 
@@ -118,19 +118,27 @@ class ManyEntities(Lookups):
         self.assertEqual(first.views["pairs"].newest_event_ms, self.lab.now - 2 * HOUR)
         self.assertGreaterEqual(first.staleness_ms, 0)
 
-    def test_a_service_named_wrongly(self):
+    def test_a_service_or_key_named_wrongly(self):
         row = [{"card": "card-17", "country": "NL"}]
-        client = freshet.Client(self.lab.node.address, **PATIENT,
-                                services={"ranking": ["spend.items_1d"], "rankin": ["spend.items_1d"]})
-        self.addCleanup(client.close)
-        self.assertRaisesRegex(freshet.BadArgument, r"has \[2, 1\] features .* \[1\] are named", client.vector, "ranking", row)
-        self.assertRaisesRegex(freshet.UnknownService, "did you mean 'ranking'", client.vector, "rankin", row)
-        self.assertRaisesRegex(freshet.BadArgument, "'other' are not known", client.vector, "other", row)
-        self.assertRaisesRegex(freshet.BadArgument, "did you mean 'card'", client.vector, "ranking",
+        self.assertRaisesRegex(freshet.UnknownService, "did you mean 'ranking'", self.client.vector, "rankin", row)
+        self.assertRaisesRegex(freshet.UnknownService, "no service 'other'", self.client.vector, "other", [])
+        self.assertRaisesRegex(freshet.BadArgument, "did you mean 'card'", self.client.vector, "ranking",
                                [{"kard": "x", "country": "NL"}])
+
+    def test_a_service_that_changed_is_asked_about_again(self):
+        row = [{"card": "card-17", "country": "NL"}]
+        with freshet.Client(self.lab.node.address, **PATIENT) as client:
+            before = client.vector("ranking", row)
+            client._services["ranking"] = ["spend.items_1d"]            # as if the node had had this one then
+            self.assertEqual(list(client.vector("ranking", row)), list(before))
 
 
 class AboutTheStore(Lookups):
+    def test_services(self):
+        self.assertEqual(self.client.services(), ["ranking", "numbers"])
+        self.assertEqual(self.client.service("ranking"),
+                         {"name": "ranking", "features": SERVICES["ranking"], "keys": ["card", "country"]})
+
     def test_views(self):
         self.assertEqual(self.client.views(), ["spend", "pairs", "users"])
         view = self.client.view("pairs")
@@ -182,7 +190,7 @@ class Sharing(Lookups):
 class Asyncio(Lookups, unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self):
         asyncio.get_running_loop().slow_callback_duration = WITHIN    # or a busy machine is told of
-        self.aio = freshet.aio.Client(self.lab.node.address, services=SERVICES, **PATIENT)
+        self.aio = freshet.aio.Client(self.lab.node.address, **PATIENT)
         self.addAsyncCleanup(self.aio.close)
 
     async def test_it_answers_as_the_other_does(self):

@@ -9,11 +9,12 @@
 `freshet.aio.Client` is the same for asyncio. What a value and a status mean is said in Freshet's docs/semantics.md and
 docs/protocol.md.
 """
+from .calls import Tls
 from .client import Client
-from .errors import (BadArgument, BadReply, Busy, FreshetError, LimitExceeded, OutOfRange, ServerError, Stale, Timeout,
-                     Unavailable, UnknownFeature, UnknownService, UnknownView)
+from .errors import (BadArgument, BadReply, Busy, FreshetError, LimitExceeded, NotAllowed, OutOfRange, ServerError,
+                     ServiceChanged, Stale, Timeout, Unavailable, UnknownFeature, UnknownService, UnknownView)
 from .results import Freshness, Row, Rows, Value, VectorRow
 
-__all__ = ["BadArgument", "BadReply", "Busy", "Client", "Freshness", "FreshetError", "LimitExceeded", "OutOfRange", "Row",
-           "Rows", "ServerError", "Stale", "Timeout", "Unavailable", "UnknownFeature", "UnknownService", "UnknownView",
-           "Value", "VectorRow"]
+__all__ = ["BadArgument", "BadReply", "Busy", "Client", "Freshness", "FreshetError", "LimitExceeded", "NotAllowed",
+           "OutOfRange", "Row", "Rows", "ServerError", "ServiceChanged", "Stale", "Timeout", "Tls", "Unavailable",
+           "UnknownFeature", "UnknownService", "UnknownView", "Value", "VectorRow"]

@@ -10,6 +10,7 @@ import redis
 from . import requests
 from ._redis import async_pooled
 from .calls import Caller, Node
+from .errors import ServiceChanged
 from .requests import Column, Entity, Request, Result, Time
 from .results import Freshness, Row, Rows
 
@@ -31,8 +32,14 @@ class Client(Caller):
         return await self._ask(requests.get_many(view, entities, features, at, after, wait))
 
     async def vector(self, service: str, rows: Iterable[Mapping[str, Column]], *, at: Time | None = None) -> Rows:
-        features, listed = self._features_of(service), list(rows)
-        return await self._ask(requests.vector(service, features, listed, at)) if listed else Rows(features, [])
+        listed = list(rows)
+        if not listed:
+            return Rows(await self._features_of(service), [])
+        try:
+            return await self._ask(requests.vector(service, await self._features_of(service), listed, at))
+        except ServiceChanged:
+            del self._services[service]
+            return await self._ask(requests.vector(service, await self._features_of(service), listed, at))
 
     async def explain(self, view: str, entity: Entity, feature: str, *, at: Time | None = None) -> dict[str, Any]:
         return await self._ask(requests.explain(view, entity, feature, at))
@@ -54,6 +61,12 @@ class Client(Caller):
     async def view(self, name: str) -> dict[str, Any]:
         return await self._ask(requests.view(name))
 
+    async def services(self) -> list[str]:
+        return await self._ask(requests.services())
+
+    async def service(self, name: str) -> dict[str, Any]:
+        return await self._ask(requests.service(name))
+
     async def status(self) -> dict[str, str]:
         return await self._ask(requests.status())
 
@@ -66,6 +79,11 @@ class Client(Caller):
 
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
+
+    async def _features_of(self, service: str) -> list[str]:
+        if service not in self._services:
+            self._services[service] = (await self.service(service))["features"]
+        return self._services[service]
 
     async def _ask(self, request: Request[Result]) -> Result:
         call = self._call(request)
@@ -88,5 +106,5 @@ class Client(Caller):
 
     def _redis(self, node: Node, wait: int) -> Any:
         if (node, wait) not in self._connections:
-            self._connections[node, wait] = async_pooled(node, self._limits, wait)
+            self._connections[node, wait] = async_pooled(node, self._access, self._limits, wait)
         return self._connections[node, wait]

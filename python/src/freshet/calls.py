@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,24 @@ class Nodes:
         """For the next one, unless another call has done so."""
         if node == self.current:
             self._current = (self._current + 1) % len(self._all)
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files in PEM: who vouches for the nodes, and, where they ask for it, a certificate of one's own with its key."""
+
+    ca_file: str
+    certificate: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a node is told who asks."""
+
+    username: str
+    password: str | None
+    tls: Tls | None
 
 
 @dataclass(frozen=True)
@@ -113,31 +131,25 @@ class Call:
 class Caller:
     """The constructor of both clients."""
 
-    def __init__(self, nodes: str | Sequence[str] = "127.0.0.1:7600", *,
-                 services: Mapping[str, Sequence[str]] | None = None, timeout: float = 1.0, connect_timeout: float = 0.5,
+    def __init__(self, nodes: str | Sequence[str] = "127.0.0.1:7600", *, username: str = "default",
+                 password: str | None = None, tls: Tls | None = None, timeout: float = 1.0, connect_timeout: float = 0.5,
                  deadline: float = 3.0, attempts: int = 6, backoff: float = 0.05):
-        """`nodes`: one address or several; the next one is asked when one fails. `services`: the services of the
-        configuration, as they stand there, for vector().
+        """`nodes`: one address or several; the next one is asked when one fails. `username` and `password`: of the nodes'
+        users, where they have some; `tls` where they speak it.
 
         A look-up only reads, so it is tried again, on the next node, when a node is away, does not answer, or says that
         Redis is away; nothing else is tried again. In seconds: `timeout` is how long a node may be silent (it gives Redis
         half a second), `connect_timeout` how long a connection may take, `deadline` what a call may take with all its
         `attempts`, between which it waits `backoff`, doubled from round to round. The time of `wait` comes on top."""
         self._nodes = Nodes(nodes)
-        self._services = dict(services or {})
+        self._access = Access(username, password, tls)
+        self._services: dict[str, list[str]] = {}       # the features of those that were asked about
         self._limits = Limits(timeout, connect_timeout, deadline, attempts, backoff)
         self._limits.check()
         self._connections: dict[tuple[Node, int], Any] = {}
 
     def _call(self, request: Request[Any]) -> Call:
         return Call(self._nodes, self._limits, request.wait)
-
-    def _features_of(self, service: str) -> Sequence[str]:
-        try:
-            return self._services[service]
-        except KeyError:
-            raise BadArgument(f"the features of service '{service}' are not known, since a node does not tell them: give "
-                              "the client services={...} as the configuration has them") from None
 
     @staticmethod
     def _whole_seconds(request: Request[Any]) -> int:

@@ -10,6 +10,7 @@ import redis
 from . import requests
 from ._redis import pooled
 from .calls import Caller, Node
+from .errors import ServiceChanged
 from .requests import Column, Entity, Request, Result, Time
 from .results import Freshness, Row, Rows
 
@@ -36,9 +37,15 @@ class Client(Caller):
 
     def vector(self, service: str, rows: Iterable[Mapping[str, Column]], *, at: Time | None = None) -> Rows:
         """The features of a service for many rows, each a value for every entity column of the service's views. Names
-        are `view.feature`, in the order of the service, which the client was given as `services`."""
-        features, listed = self._features_of(service), list(rows)
-        return self._ask(requests.vector(service, features, listed, at)) if listed else Rows(features, [])
+        are `view.feature`, in the order of the service, which the client asks the node for once."""
+        listed = list(rows)
+        if not listed:
+            return Rows(self._features_of(service), [])
+        try:
+            return self._ask(requests.vector(service, self._features_of(service), listed, at))
+        except ServiceChanged:
+            del self._services[service]
+            return self._ask(requests.vector(service, self._features_of(service), listed, at))
 
     def explain(self, view: str, entity: Entity, feature: str, *, at: Time | None = None) -> dict[str, Any]:
         """What stands behind one number, as FS.EXPLAIN has it."""
@@ -64,6 +71,14 @@ class Client(Caller):
         """What a view is, as FS.VIEWS has it."""
         return self._ask(requests.view(name))
 
+    def services(self) -> list[str]:
+        """Their names."""
+        return self._ask(requests.services())
+
+    def service(self, name: str) -> dict[str, Any]:
+        """What a service is, as FS.SERVICES has it: its `features` in order, and the `keys` that a row gives."""
+        return self._ask(requests.service(name))
+
     def status(self) -> dict[str, str]:
         """How the node is that answers."""
         return self._ask(requests.status())
@@ -79,6 +94,11 @@ class Client(Caller):
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def _features_of(self, service: str) -> list[str]:
+        if service not in self._services:
+            self._services[service] = (self.service(service))["features"]
+        return self._services[service]
+
     def _ask(self, request: Request[Result]) -> Result:
         call = self._call(request)
         while True:
@@ -92,5 +112,5 @@ class Client(Caller):
 
     def _redis(self, node: Node, wait: int) -> Any:
         if (node, wait) not in self._connections:
-            self._connections.setdefault((node, wait), pooled(node, self._limits, wait))
+            self._connections.setdefault((node, wait), pooled(node, self._access, self._limits, wait))
         return self._connections[node, wait]

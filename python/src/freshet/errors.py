@@ -22,6 +22,10 @@ class BadArgument(FreshetError, ValueError):
     """The arguments do not fit, as the node or this package found."""
 
 
+class NotAllowed(FreshetError):
+    """No such user, another password, or a view that the user may not read."""
+
+
 class OutOfRange(FreshetError):
     """`at` lies before what the view retains."""
 
@@ -54,6 +58,10 @@ class BadReply(FreshetError):
     """An answer that a node of Freshet does not give."""
 
 
+class ServiceChanged(BadReply):
+    """The service has other features than a moment ago."""
+
+
 # By the first word of a node's error.
 _BY_CODE: dict[str, type[FreshetError]] = {
     "NOVIEW": UnknownView,
@@ -64,6 +72,9 @@ _BY_CODE: dict[str, type[FreshetError]] = {
     "LIMIT": LimitExceeded,
     "STALE": Stale,
     "BUSY": Busy,
+    "NOAUTH": NotAllowed,
+    "WRONGPASS": NotAllowed,
+    "NOPERM": NotAllowed,
     "UNAVAILABLE": Unavailable,
 }
 
@@ -71,6 +82,8 @@ _BY_CODE: dict[str, type[FreshetError]] = {
 def translated(error: Exception) -> FreshetError:
     """What redis-py or the network raised, in the words of this package."""
     text = " ".join(str(error).split())
+    if isinstance(error, (redis.AuthenticationError, redis.exceptions.NoPermissionError)):
+        return NotAllowed(text)         # redis-py takes the first word away
     if isinstance(error, redis.ResponseError):
         code, _, message = text.partition(" ")
         return _BY_CODE[code](message) if code in _BY_CODE else ServerError(text)

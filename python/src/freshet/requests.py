@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Generic, TypeVar
 
-from .errors import BadArgument, BadReply
+from .errors import BadArgument, BadReply, ServiceChanged
 from .results import Freshness, Row, Rows, VectorRow
 
 Column = str | int | bool | bytes
@@ -48,7 +48,7 @@ def get_many(view: str, entities: Iterable[Entity], features: Iterable[str] | No
 
 def vector(service: str, features: Sequence[str], rows: Iterable[Mapping[str, Column]],
            at: Time | None) -> Request[Rows]:
-    """`features` as the configuration has them: `view.feature`, in the order of the service."""
+    """`features`: `view.feature`, in the order of the service."""
     listed = list(rows)
     keys = list(listed[0]) if listed else []
     for number, row in enumerate(listed):
@@ -74,6 +74,14 @@ def views() -> Request[list[str]]:
 
 def view(name: str) -> Request[dict[str, Any]]:
     return Request(["FS.VIEWS", name], lambda reply: _typed(dict, "FS.VIEWS", reply))
+
+
+def services() -> Request[list[str]]:
+    return Request(["FS.SERVICES"], lambda reply: _typed(list, "FS.SERVICES", reply))
+
+
+def service(name: str) -> Request[dict[str, Any]]:
+    return Request(["FS.SERVICES", name], lambda reply: _typed(dict, "FS.SERVICES", reply))
 
 
 def freshness(name: str, max_staleness: float | None) -> Request[Freshness]:
@@ -186,8 +194,7 @@ def _vector_row(service: str, features: Sequence[str], by_view: dict[str, list[s
     _expect(isinstance(reply, list), "FS.VECTOR", reply)
     given, told = [len(names) for names in by_view.values()], [len(part[0]) for part in reply]
     if given != told:
-        raise BadArgument(f"service {service} has {told} features of its views in turn, but {given} are named: "
-                          "name them as the configuration of the node does")
+        raise ServiceChanged(f"service {service} has {told} features of its views in turn, and had {given} a moment ago")
     rows = {view: _row(view, entity, names, part) for (view, names), part in zip(by_view.items(), reply)}
     values, statuses = {}, {}
     for name in features:

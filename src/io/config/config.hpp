@@ -59,9 +59,32 @@ struct RedisConfig {
     friend bool operator==(const RedisConfig&, const RedisConfig&) = default;
 };
 
+// Who may look up what. `AUTH password` without a name is of the user `default`.
+struct LookupUser {
+    std::string name;
+    std::string password_sha256;     // 32 bytes; written as `password`, `password_file` or, in hex, like this
+    std::vector<std::string> views;  // that it may read, by name; patterns are resolved
+
+    friend bool operator==(const LookupUser&, const LookupUser&) = default;
+};
+
+// Files in PEM. No certificate: no TLS.
+struct TlsConfig {
+    std::string certificate;  // of this node, and those that vouch for it behind
+    std::string key;
+    std::string client_ca;  // empty: no certificate is asked of clients
+
+    friend bool operator==(const TlsConfig&, const TlsConfig&) = default;
+};
+
 struct LookupConfig {
-    // Port 0 takes any free one. There is no encryption yet: beyond 127.0.0.1, keep it in a private network.
+    // Port 0 takes any free one. Beyond this machine it wants `users`, or `insecure`.
     Endpoint listen{"127.0.0.1", 7600};
+    // None: whoever can connect reads everything.
+    std::vector<LookupUser> users;
+    // Says that others than this machine may read everything.
+    bool insecure = false;
+    TlsConfig tls;
     // Threads that answer. One does some 100 thousand single look-ups a second; more than cores gains nothing.
     int readers = 1;
     // How long a reader that waits for Redis asks again and again before it sleeps, in microseconds: saves the

@@ -14,6 +14,7 @@
 #include "io/config/config_sources.hpp"
 #include "io/config/config_text.hpp"
 #include "io/config/config_tree.hpp"
+#include "io/config/config_users.hpp"
 #include "io/config/config_views.hpp"
 
 namespace freshet {
@@ -89,6 +90,7 @@ public:
         }
         if (errors_.any()) return errors_.first();
         each("services", [&](const ConfigEntry& entry) { read_service(entry, config_.definitions, errors_); });
+        if (const ConfigNode* lookup = documents_.front().find("lookup")) read_users(*lookup, config_, errors_);
         if (errors_.any()) return errors_.first();
         warn_of_unused_sources();
         config_.warnings = errors_.warnings();

@@ -210,6 +210,13 @@ void MapReader::text(std::string_view key, std::string& value) const {
     if (auto text = read_text(*node, name_of(key), errors_)) value = std::move(*text);
 }
 
+void MapReader::boolean(std::string_view key, bool& value) const {
+    const ConfigNode* node = find(key);
+    constexpr Choice choices[] = {{"false"}, {"true"}};
+    if (node == nullptr) return;
+    if (const auto read = read_choice(*node, name_of(key), choices, errors_)) value = *read == 1;
+}
+
 void MapReader::integer(std::string_view key, std::int64_t lowest, std::int64_t highest, int& value) const {
     const ConfigNode* node = find(key);
     if (node == nullptr) return;

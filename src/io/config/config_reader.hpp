@@ -90,6 +90,7 @@ public:
     std::string name_of(std::string_view key) const { return what_ + "." + std::string{key}; }
 
     void text(std::string_view key, std::string& value) const;
+    void boolean(std::string_view key, bool& value) const;
     void integer(std::string_view key, std::int64_t lowest, std::int64_t highest, int& value) const;
     void bytes(std::string_view key, std::int64_t lowest, std::int64_t highest, std::int64_t& value) const;
     void endpoint(std::string_view key, int lowest_port, Endpoint& value) const;

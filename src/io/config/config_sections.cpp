@@ -1,6 +1,7 @@
 #include "io/config/config_sections.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "io/config/config_text.hpp"
 
@@ -173,15 +174,35 @@ void read_redis(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors
     }
 }
 
-void read_lookup(const ConfigNode& node, LookupConfig& lookup, ConfigErrors& errors) {
+// A path relative to the file that it stands in.
+void read_path(const MapReader& map, const ConfigNode* node, std::string_view key, std::string& path) {
+    if (!node) return;
+    map.text(key, path);
+    if (!path.empty()) path = (std::filesystem::path{node->place.file}.parent_path() / path).string();
+}
+
+void read_tls(const ConfigNode& node, TlsConfig& tls, ConfigErrors& errors) {
     const MapReader map{
         node,
-        "lookup",
-        {{"listen", "readers", "busy_poll_us", "max_connections", "max_request_bytes", "max_entities"},
-         {"tls"},
-         {}},
+        "lookup.tls",
+        {{"certificate", "key", "client_ca"}, {}, {{"cert", "certificate"}, {"ca", "client_ca"}}},
         errors};
+    read_path(map, map.require("certificate", "certificate: node.pem"), "certificate", tls.certificate);
+    read_path(map, map.require("key", "key: node.key"), "key", tls.key);
+    read_path(map, map.find("client_ca"), "client_ca", tls.client_ca);
+}
+
+void read_lookup(const ConfigNode& node, LookupConfig& lookup, ConfigErrors& errors) {
+    const MapReader map{node,
+                        "lookup",
+                        {{"listen", "users", "insecure", "readers", "busy_poll_us", "max_connections",
+                          "max_request_bytes", "max_entities", "tls"},
+                         {},
+                         {}},
+                        errors};
     map.endpoint("listen", 0, lookup.listen);
+    map.boolean("insecure", lookup.insecure);
+    if (const ConfigNode* tls = map.find("tls")) read_tls(*tls, lookup.tls, errors);
     map.integer("readers", 1, 256, lookup.readers);
     map.integer("busy_poll_us", 0, 1'000, lookup.busy_poll_us);
     map.integer("max_connections", 1, 1'000'000, lookup.max_connections);

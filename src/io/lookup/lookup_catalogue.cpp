@@ -47,6 +47,7 @@ ServedService LookupCatalogue::prepared(const Service& service) const {
     out.name = service.name;
     out.features = service.features.size();
     for (const auto& [view_name, feature] : service.features) {
+        out.names.push_back(view_name + "." + feature);
         const ServedView* view = find(view_name);
         auto part = std::ranges::find(out.parts, view, &ServedService::Part::view);
         if (part == out.parts.end()) part = out.parts.insert(part, {view, {}, {}});

@@ -49,10 +49,11 @@ struct ServedService {
     };
 
     std::string name;
-    std::vector<Part> parts;        // by the first of their features
-    std::vector<Run> runs;          // the whole service, in its order
-    std::size_t features = 0;       // how many
-    std::vector<std::string> keys;  // the entity columns of its views, each once
+    std::vector<Part> parts;         // by the first of their features
+    std::vector<Run> runs;           // the whole service, in its order
+    std::size_t features = 0;        // how many
+    std::vector<std::string> names;  // of them, view.feature
+    std::vector<std::string> keys;   // the entity columns of its views, each once
 };
 
 struct ServedTopic {

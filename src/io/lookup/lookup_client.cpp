@@ -12,16 +12,16 @@ constexpr std::size_t kKeptOutput = 64 * 1024;
 
 }  // namespace
 
-LookupClient::LookupClient(LookupClientHome& home, asio::ip::tcp::socket socket, std::uint64_t client_id)
+LookupClient::LookupClient(LookupClientHome& home, LookupSocket socket, std::uint64_t client_id)
     : home_(home),
       socket_(std::move(socket)),
       parser_({home.shared().options.max_request_bytes, home.shared().options.max_request_bytes}) {
     id = client_id;
     asio::error_code error;
-    const auto peer = socket_.remote_endpoint(error);
+    const auto peer = socket_.raw().remote_endpoint(error);
     if (!error) address = Endpoint{peer.address().to_string(), peer.port()}.text();
-    socket_.non_blocking(true, error);
-    socket_.set_option(asio::ip::tcp::no_delay(true), error);
+    socket_.raw().non_blocking(true, error);
+    socket_.raw().set_option(asio::ip::tcp::no_delay(true), error);
 }
 
 void LookupClient::start() { read(); }
@@ -29,17 +29,15 @@ void LookupClient::start() { read(); }
 void LookupClient::read() {
     if (reading_ || state_ != State::open) return;
     reading_ = true;
-    const std::span<char> room = parser_.room();
-    socket_.async_read_some(asio::buffer(room.data(), room.size()),
-                            [self = shared_from_this()](const asio::error_code& error, std::size_t bytes) {
-                                self->reading_ = false;
-                                if (self->state_ != State::open) return;
-                                self->home_.woken();
-                                if (error == asio::error::eof) return self->finish();
-                                if (error) return self->close();
-                                self->parser_.filled(bytes);
-                                self->take_requests();
-                            });
+    socket_.read(parser_.room(), [self = shared_from_this()](const asio::error_code& error, std::size_t bytes) {
+        self->reading_ = false;
+        if (self->state_ != State::open) return;
+        self->home_.woken();
+        if (error == asio::error::eof) return self->finish();
+        if (error) return self->close();
+        self->parser_.filled(bytes);
+        self->take_requests();
+    });
 }
 
 bool LookupClient::held_back() const {
@@ -114,20 +112,20 @@ void LookupClient::answered() {
 }
 
 void LookupClient::write() {
-    while (unsent() > 0 && !waits_to_write_) {
+    while ((unsent() > 0 || socket_.holds()) && !waits_to_write_) {
         asio::error_code error;
-        const std::size_t bytes = socket_.write_some(asio::buffer(out_.data() + sent_, unsent()), error);
+        const std::size_t bytes = socket_.write_some(std::string_view(out_).substr(sent_), error);
         sent_ += bytes;
         if (bytes > 0) wrote_ = home_.engine().now;
         if (error == asio::error::would_block) {
             waits_to_write_ = true;
-            socket_.async_wait(asio::ip::tcp::socket::wait_write,
-                               [self = shared_from_this()](const asio::error_code& failed) {
-                                   self->waits_to_write_ = false;
-                                   if (failed || self->state_ == State::closed) return;
-                                   self->home_.woken();
-                                   self->home_.has_output(*self);
-                               });
+            socket_.raw().async_wait(asio::ip::tcp::socket::wait_write,
+                                     [self = shared_from_this()](const asio::error_code& failed) {
+                                         self->waits_to_write_ = false;
+                                         if (failed || self->state_ == State::closed) return;
+                                         self->home_.woken();
+                                         self->home_.has_output(*self);
+                                     });
         } else if (error) {
             return close();
         }
@@ -152,7 +150,7 @@ void LookupClient::finish() {
 }
 
 void LookupClient::close_when_done() {
-    if (state_ == State::last_answers && pending_.empty() && unsent() == 0) linger();
+    if (state_ == State::last_answers && pending_.empty() && unsent() == 0 && !socket_.holds()) linger();
 }
 
 // Closing with bytes unread would reset the connection, and the client might lose the last answer.
@@ -160,18 +158,18 @@ void LookupClient::linger() {
     state_ = State::lingering;
     wrote_ = home_.engine().now;
     asio::error_code error;
-    socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
+    socket_.end_writing(error);
     if (error) return close();
-    if (reading_) socket_.cancel(error);
+    if (reading_) socket_.raw().cancel(error);
     discard();
 }
 
 void LookupClient::discard() {
-    socket_.async_read_some(asio::buffer(discarded_),
-                            [self = shared_from_this()](const asio::error_code& error, auto) {
-                                if (error) return self->close();
-                                self->discard();
-                            });
+    socket_.raw().async_read_some(asio::buffer(discarded_),
+                                  [self = shared_from_this()](const asio::error_code& error, auto) {
+                                      if (error) return self->close();
+                                      self->discard();
+                                  });
 }
 
 void LookupClient::check(LookupClientHome::Clock::time_point now, Duration most_lingering) {
@@ -184,7 +182,7 @@ void LookupClient::close() {
     if (state_ == State::closed) return;
     state_ = State::closed;
     asio::error_code ignored;
-    socket_.close(ignored);
+    socket_.raw().close(ignored);
     for (LookupRequest* request : std::exchange(pending_, {})) {
         request->waiter = nullptr;
         if (request->done) home_.engine().give_back(*request);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "io/lookup/lookup_commands.hpp"
+#include "io/lookup/lookup_socket.hpp"
 #include "io/redis/resp_parser.hpp"
 
 namespace freshet {
@@ -38,7 +39,7 @@ class LookupClient final : public LookupSession,
                            public LookupWaiter,
                            public std::enable_shared_from_this<LookupClient> {
 public:
-    LookupClient(LookupClientHome& home, asio::ip::tcp::socket socket, std::uint64_t id);
+    LookupClient(LookupClientHome& home, LookupSocket socket, std::uint64_t id);
     void start();
     // Writes what is to be sent, as far as the socket takes it.
     void write();
@@ -78,7 +79,7 @@ private:
     std::size_t unsent() const { return out_.size() - sent_; }
 
     LookupClientHome& home_;
-    asio::ip::tcp::socket socket_;
+    LookupSocket socket_;
     State state_ = State::open;
     RespParser parser_;
     bool reading_ = false;

@@ -1,7 +1,5 @@
 #include "io/lookup/lookup_commands.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -23,25 +21,6 @@ std::string lower(std::string_view text) {
     return out;
 }
 
-std::int64_t uptime_seconds(const LookupShared& shared) {
-    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - shared.started)
-        .count();
-}
-
-// A connection's name may hold no blanks, as in Redis: it stands in CLIENT LIST.
-bool is_client_name(std::string_view name) {
-    return std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
-}
-
-std::string unknown_subcommand(Arguments arguments) {
-    return "unknown subcommand '" + shown(arguments.front()) + "'";
-}
-
-constexpr std::string_view kNoPassword =
-    "AUTH <password> called without any password configured for the default user. Are you sure your "
-    "configuration "
-    "is correct?";
-
 }  // namespace
 
 struct LookupCommands::Command {
@@ -49,7 +28,8 @@ struct LookupCommands::Command {
     std::size_t fewest;     // arguments, without the name
     std::size_t most;
     Handler handler;
-    bool local = true;  // answered at once, without Redis
+    bool local = true;    // answered at once, without Redis
+    bool anyone = false;  // also who has not told who it is
 };
 
 std::span<const LookupCommands::Command> LookupCommands::all() {
@@ -58,19 +38,20 @@ std::span<const LookupCommands::Command> LookupCommands::all() {
         {"FS.MGET", 0, kAny, &LookupCommands::fs_mget, false},
         {"FS.VECTOR", 0, kAny, &LookupCommands::fs_vector, false},
         {"FS.VIEWS", 0, 1, &LookupCommands::fs_views},
+        {"FS.SERVICES", 0, 1, &LookupCommands::fs_services},
         {"FS.FRESHNESS", 0, 2, &LookupCommands::fs_freshness, false},
         {"FS.STATUS", 0, 0, &LookupCommands::fs_status, false},
         {"FS.EXPLAIN", 0, kAny, &LookupCommands::fs_explain, false},
         {"PING", 0, 1, &LookupCommands::ping},
         {"ECHO", 1, 1, &LookupCommands::echo},
-        {"HELLO", 0, kAny, &LookupCommands::hello},
-        {"AUTH", 1, 2, &LookupCommands::auth},
+        {"HELLO", 0, kAny, &LookupCommands::hello, true, true},
+        {"AUTH", 1, 2, &LookupCommands::auth, true, true},
         {"SELECT", 1, 1, &LookupCommands::select},
         {"CLIENT", 1, kAny, &LookupCommands::client},
         {"COMMAND", 0, kAny, &LookupCommands::command},
         {"INFO", 0, kAny, &LookupCommands::info},
         {"CONFIG", 1, kAny, &LookupCommands::config},
-        {"QUIT", 0, kAny, &LookupCommands::quit},
+        {"QUIT", 0, kAny, &LookupCommands::quit, true, true},
     };
     return commands;
 }
@@ -87,6 +68,8 @@ LookupCommands::LookupCommands(LookupShared& shared, LookupEngine& engine, Clien
 void LookupCommands::execute(Arguments arguments, LookupSession& session) {
     shared_.requests.fetch_add(1, std::memory_order_relaxed);
     const Command* command = find(arguments.front());
+    const bool known = shared_.access.open() || session.account;
+    if (!known && !(command && command->anyone)) return who_are_you(session);
     if (!command) return unknown(arguments, session);
     const Arguments rest = arguments.subspan(1);
     if (rest.size() < command->fewest || rest.size() > command->most)
@@ -127,9 +110,30 @@ void LookupCommands::look_up(LookupRequest::Kind kind, std::string_view name, Ar
     } else if (kind == LookupRequest::Kind::freshness) {
         wrong = parse_freshness(arguments, engine_.catalogue(), request.query);
     }
+    if (!wrong) wrong = refused(request, session);
     session.enqueue(request);
     if (wrong) return engine_.fail(request, wrong->code, wrong->message);
     engine_.start(request);
+}
+
+std::optional<CommandError> LookupCommands::refused(const LookupRequest& request,
+                                                    const LookupSession& session) const {
+    const LookupAccess& access = shared_.access;
+    if (access.open()) return std::nullopt;
+    const std::string who = "user '" + session.account->name + "' ";
+    const auto may_not = [&](const ServedView& view) {
+        return CommandError{"NOPERM", who + "may not read view " + view.name()};
+    };
+    if (const ServedService* service = request.vector.service) {
+        for (const ServedService::Part& part : service->parts)
+            if (!access.may_read(session.account, *part.view)) return may_not(*part.view);
+        return std::nullopt;
+    }
+    if (const ServedView* view = request.query.view)
+        return access.may_read(session.account, *view) ? std::nullopt : std::optional(may_not(*view));
+    if (access.may_read_all(session.account)) return std::nullopt;
+    return CommandError{"NOPERM",
+                        who + "may not read all views, of which " + std::string(request.command) + " tells"};
 }
 
 void LookupCommands::fs_get(Arguments arguments, LookupSession& session) {
@@ -158,19 +162,51 @@ void LookupCommands::fs_status(Arguments arguments, LookupSession& session) {
 
 void LookupCommands::fs_views(Arguments arguments, LookupSession& session) {
     if (arguments.empty()) {
-        RespWriter out = session.writer();
-        return write_view_names(shared_.catalogue, out);
+        std::vector<std::string_view> names;
+        for (const auto& served : shared_.catalogue.views())
+            if (shared_.access.may_read(session.account, *served)) names.push_back(served->name());
+        return write_names(names, session);
     }
     const ServedView* view = shared_.catalogue.find(arguments.front());
     if (!view) return error(session, "NOVIEW", shared_.catalogue.no_view(arguments.front()));
+    if (!shared_.access.may_read(session.account, *view)) return may_not_read(*view, session);
     RespWriter out = session.writer();
     write_view(*view, out);
+}
+
+void LookupCommands::fs_services(Arguments arguments, LookupSession& session) {
+    const auto unreadable = [&](const ServedService& service) -> const ServedView* {
+        for (const ServedService::Part& part : service.parts)
+            if (!shared_.access.may_read(session.account, *part.view)) return part.view;
+        return nullptr;
+    };
+    if (arguments.empty()) {
+        std::vector<std::string_view> names;
+        for (const ServedService& service : shared_.catalogue.services())
+            if (!unreadable(service)) names.push_back(service.name);
+        return write_names(names, session);
+    }
+    const ServedService* service = shared_.catalogue.find_service(arguments.front());
+    if (!service) return error(session, "NOSERVICE", shared_.catalogue.no_service(arguments.front()));
+    if (const ServedView* view = unreadable(*service)) return may_not_read(*view, session);
+    RespWriter out = session.writer();
+    write_service(*service, out);
+}
+
+void LookupCommands::write_names(std::span<const std::string_view> names, LookupSession& session) {
+    RespWriter out = session.writer();
+    out.array(names.size());
+    for (const std::string_view name : names) out.bulk(name);
+}
+
+void LookupCommands::may_not_read(const ServedView& view, LookupSession& session) {
+    error(session, "NOPERM", "user '" + session.account->name + "' may not read view " + view.name());
 }
 
 void LookupCommands::write_status(const LookupShared& shared, LookupEngine& engine, RespWriter& out) {
     std::vector<std::pair<std::string, std::string>> lines{
         {"version", shared.options.version},
-        {"uptime_s", std::to_string(uptime_seconds(shared))},
+        {"uptime_s", std::to_string(shared.uptime().count())},
         {"readers", std::to_string(shared.options.readers)},
         {"clients", std::to_string(shared.connections.load())},
         {"requests", std::to_string(shared.requests.load())},
@@ -201,115 +237,6 @@ void LookupCommands::write_status(const LookupShared& shared, LookupEngine& engi
         out.bulk(name);
         out.bulk(value);
     }
-}
-
-void LookupCommands::ping(Arguments arguments, LookupSession& session) {
-    RespWriter out = session.writer();
-    arguments.empty() ? out.status("PONG") : out.bulk(arguments.front());
-}
-
-void LookupCommands::echo(Arguments arguments, LookupSession& session) {
-    session.writer().bulk(arguments.front());
-}
-
-void LookupCommands::hello(Arguments arguments, LookupSession& session) {
-    if (!arguments.empty() && arguments.front() != "2" && arguments.front() != "3")
-        return error(session, "NOPROTO", "unsupported protocol version");
-    for (std::size_t i = 1; i < arguments.size();) {
-        if (is_word(arguments[i], "SETNAME") && i + 1 < arguments.size() && is_client_name(arguments[i + 1])) {
-            session.name = arguments[i + 1];
-            i += 2;
-        } else if (is_word(arguments[i], "AUTH")) {
-            return error(session, "ERR", kNoPassword);
-        } else {
-            return error(session, "ERR", "syntax error in HELLO option '" + shown(arguments[i]) + "'");
-        }
-    }
-    if (!arguments.empty()) session.protocol = arguments.front() == "3" ? Resp::v3 : Resp::v2;
-    RespWriter out = session.writer();
-    out.pairs(7);
-    out.bulk("server");
-    out.bulk("freshet");
-    out.bulk("version");
-    out.bulk(shared_.options.version);
-    out.bulk("proto");
-    out.integer(static_cast<std::int64_t>(session.protocol));
-    out.bulk("id");
-    out.integer(static_cast<std::int64_t>(session.id));
-    out.bulk("mode");
-    out.bulk("standalone");
-    out.bulk("role");
-    out.bulk("master");
-    out.bulk("modules");
-    out.array(0);
-}
-
-void LookupCommands::auth(Arguments, LookupSession& session) { error(session, "ERR", kNoPassword); }
-
-void LookupCommands::select(Arguments arguments, LookupSession& session) {
-    if (arguments.front() == "0") return session.writer().status("OK");
-    const bool number = whole_number(arguments.front()).has_value();
-    error(session, "ERR", number ? "DB index is out of range" : "value is not an integer or out of range");
-}
-
-void LookupCommands::client(Arguments arguments, LookupSession& session) {
-    const std::string_view word = arguments.front();
-    if (is_word(word, "SETNAME") && arguments.size() == 2) {
-        if (!is_client_name(arguments[1]))
-            return error(session, "ERR", "Client names cannot contain spaces, newlines or special characters.");
-        session.name = arguments[1];
-        return session.writer().status("OK");
-    }
-    RespWriter out = session.writer();
-    if (is_word(word, "GETNAME") && arguments.size() == 1) {
-        session.name.empty() ? out.null() : out.bulk(session.name);
-    } else if (is_word(word, "SETINFO") && arguments.size() == 3) {
-        out.status("OK");
-    } else if (is_word(word, "ID") && arguments.size() == 1) {
-        out.integer(static_cast<std::int64_t>(session.id));
-    } else if (is_word(word, "INFO") && arguments.size() == 1) {
-        out.bulk(client_line(session));
-    } else if (is_word(word, "LIST")) {
-        std::string lines;
-        list_clients_(lines);
-        out.bulk(lines);
-    } else {
-        engine_.count_error("ERR");
-        out.error("ERR", unknown_subcommand(arguments));
-    }
-}
-
-void LookupCommands::command(Arguments arguments, LookupSession& session) {
-    RespWriter out = session.writer();
-    if (!arguments.empty() && is_word(arguments.front(), "COUNT")) return out.integer(0);
-    const bool by_name = !arguments.empty() && is_word(arguments.front(), "DOCS");
-    by_name ? out.pairs(0) : out.array(0);
-}
-
-void LookupCommands::info(Arguments, LookupSession& session) {
-    std::string text = "# Server\r\nfreshet_version:" + shared_.options.version +
-                       "\r\nprocess_id:" + std::to_string(getpid()) +
-                       "\r\ntcp_port:" + std::to_string(shared_.ports.empty() ? 0 : shared_.ports.front()) +
-                       "\r\nuptime_in_seconds:" + std::to_string(uptime_seconds(shared_)) +
-                       "\r\nredis_mode:standalone\r\n\r\n# Clients\r\nconnected_clients:" +
-                       std::to_string(shared_.connections.load()) +
-                       "\r\nmaxclients:" + std::to_string(shared_.options.max_connections) +
-                       "\r\n\r\n# Persistence\r\nloading:0\r\n\r\n# Stats\r\ntotal_connections_received:" +
-                       std::to_string(shared_.connections_ever.load()) +
-                       "\r\ntotal_commands_processed:" + std::to_string(shared_.requests.load()) +
-                       "\r\nsecond_steps:" + std::to_string(shared_.second_steps.load()) +
-                       "\r\n\r\n# Replication\r\nrole:master\r\n";
-    session.writer().bulk(text);
-}
-
-void LookupCommands::config(Arguments arguments, LookupSession& session) {
-    if (!is_word(arguments.front(), "GET")) return error(session, "ERR", unknown_subcommand(arguments));
-    session.writer().pairs(0);
-}
-
-void LookupCommands::quit(Arguments, LookupSession& session) {
-    session.writer().status("OK");
-    session.quit();
 }
 
 std::string client_line(const LookupSession& session) {

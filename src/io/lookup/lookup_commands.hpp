@@ -5,12 +5,15 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "io/lookup/lookup_access.hpp"
 #include "io/lookup/lookup_catalogue.hpp"
 #include "io/lookup/lookup_engine.hpp"
 #include "io/lookup/lookup_server.hpp"
+#include "io/lookup/tls.hpp"
 
 namespace freshet {
 
@@ -20,17 +23,24 @@ struct LookupShared {
                  StatusProvider provider)
         : options(std::move(with)),
           catalogue(std::move(definitions)),
+          access(options.users, catalogue),
           redis(std::move(store)),
           observer(observe),
           status(std::move(provider)) {}
 
     const LookupOptions options;
     const LookupCatalogue catalogue;
+    const LookupAccess access;
     const RedisConfig redis;
     LookupObserver& observer;
     const StatusProvider status;
     const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
-    std::vector<std::uint16_t> ports;  // set before the readers start
+    std::vector<std::uint16_t> ports;              // set before the readers start
+    std::atomic<std::shared_ptr<TlsContext>> tls;  // null: plain connections
+    std::chrono::seconds uptime() const {
+        return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started);
+    }
+
     std::atomic<int> connections{0};
     std::atomic<std::uint64_t> connections_ever{0};
     std::atomic<std::uint64_t> requests{0};
@@ -53,6 +63,7 @@ public:
     std::uint64_t id = 0;
     std::string name;
     std::string address;
+    const LookupAccess::Account* account = nullptr;  // null: it has not told who it is
 
 protected:
     ~LookupSession() = default;
@@ -78,6 +89,12 @@ private:
     static const Command* find(std::string_view name);
 
     void look_up(LookupRequest::Kind kind, std::string_view name, Arguments arguments, LookupSession& session);
+    // What the session may not read of what is asked for.
+    std::optional<CommandError> refused(const LookupRequest& request, const LookupSession& session) const;
+    bool authenticate(std::string_view name, std::string_view password, LookupSession& session);
+    void who_are_you(LookupSession& session);
+    void may_not_read(const ServedView& view, LookupSession& session);
+    void write_names(std::span<const std::string_view> names, LookupSession& session);
     void error(LookupSession& session, std::string_view code, std::string_view message);
     void unknown(Arguments arguments, LookupSession& session);
 
@@ -88,6 +105,7 @@ private:
     void fs_freshness(Arguments arguments, LookupSession& session);
     void fs_status(Arguments arguments, LookupSession& session);
     void fs_views(Arguments arguments, LookupSession& session);
+    void fs_services(Arguments arguments, LookupSession& session);
     void ping(Arguments arguments, LookupSession& session);
     void echo(Arguments arguments, LookupSession& session);
     void hello(Arguments arguments, LookupSession& session);

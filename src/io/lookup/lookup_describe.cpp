@@ -170,11 +170,6 @@ std::string scalar_text(const Scalar& value) {
     }
 }
 
-void write_view_names(const LookupCatalogue& catalogue, RespWriter& out) {
-    out.array(catalogue.views().size());
-    for (const auto& view : catalogue.views()) out.bulk(view->name());
-}
-
 void write_view(const ServedView& served, RespWriter& out) {
     const View& view = served.plan.view();
     Pairs pairs(out);
@@ -194,6 +189,18 @@ void write_view(const ServedView& served, RespWriter& out) {
     RespWriter& features = pairs.begin("features");
     features.array(view.features.size());
     for (const Feature& feature : view.features) write_feature(served, feature, features);
+    pairs.write(out);
+}
+
+void write_service(const ServedService& service, RespWriter& out) {
+    const auto list = [](const std::vector<std::string>& texts, RespWriter& into) {
+        into.array(texts.size());
+        for (const std::string& text : texts) into.bulk(text);
+    };
+    Pairs pairs(out);
+    pairs.add("name", service.name);
+    list(service.names, pairs.begin("features"));
+    list(service.keys, pairs.begin("keys"));
     pairs.write(out);
 }
 

@@ -14,8 +14,8 @@
 
 namespace freshet {
 
-void write_view_names(const LookupCatalogue& catalogue, RespWriter& out);
 void write_view(const ServedView& view, RespWriter& out);
+void write_service(const ServedService& service, RespWriter& out);
 
 // The part of a head that one merge stands for, of the window that a query's only feature reads.
 struct MergedRange {

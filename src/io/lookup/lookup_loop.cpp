@@ -118,7 +118,7 @@ void LookupLoop::welcome(asio::ip::tcp::socket socket) {
         socket.write_some(asio::buffer(std::string("-ERR max number of clients reached\r\n")), ignored);
         return;
     }
-    auto client = std::make_shared<LookupClient>(*this, std::move(socket), id);
+    auto client = std::make_shared<LookupClient>(*this, LookupSocket(std::move(socket), shared_.tls), id);
     clients_.emplace(id, client);
     client->start();
 }

@@ -74,6 +74,8 @@ std::uint16_t port_of(int socket) {
 LookupOptions LookupOptions::from(const LookupConfig& config) {
     LookupOptions options;
     options.listen = {config.listen};
+    options.users = config.users;
+    options.tls = config.tls;
     options.readers = config.readers;
     options.busy_poll = std::chrono::microseconds{config.busy_poll_us};
     options.max_connections = config.max_connections;
@@ -98,8 +100,17 @@ LookupServer::LookupServer(LookupOptions options, Definitions definitions, Redis
 
 LookupServer::~LookupServer() { stop(); }
 
+Result<void> LookupServer::reload_certificates() {
+    if (impl_->shared.options.tls.certificate.empty()) return {};
+    auto loaded = TlsContext::load(impl_->shared.options.tls);
+    if (!loaded) return loaded.error();
+    impl_->shared.tls = *loaded;
+    return {};
+}
+
 Result<void> LookupServer::start() {
     const LookupOptions& options = impl_->shared.options;
+    if (auto loaded = reload_certificates(); !loaded) return loaded;
     asio::io_context io;
     std::vector<std::vector<int>> by_reader(static_cast<std::size_t>(options.readers));
     for (const Endpoint& at : options.listen) {

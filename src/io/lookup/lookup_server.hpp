@@ -18,6 +18,8 @@ namespace freshet {
 // What a deployment sets (LookupConfig) and what nobody needs to.
 struct LookupOptions {
     std::vector<Endpoint> listen{{"127.0.0.1", 7600}};  // at least one; port 0 takes any free one
+    std::vector<LookupUser> users;                      // none: whoever connects may read everything
+    TlsConfig tls;                                      // without a certificate: none
     int readers = 1;                                    // threads
     std::chrono::microseconds busy_poll{0};             // as LookupConfig says
     int max_connections = 10'000;                       // over all readers
@@ -58,6 +60,8 @@ public:
 
     // Listens and starts the threads. Redis need not be up.
     Result<void> start();
+    // Reads the files of options.tls again, for connections from now on. On failure the former ones stay.
+    Result<void> reload_certificates();
     // Answers what is pending, for a bounded time, then closes all connections and joins the threads.
     void stop();
 
