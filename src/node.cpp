@@ -226,7 +226,10 @@ Result<void> Node::Parts::start_ingest() {
     event_log = std::move(*opened);
 
     std::vector<std::string> topics;
-    for (const auto& [topic, plan] : *plans) topics.push_back(topic);
+    for (const auto& [topic, plan] : *plans) {
+        topics.push_back(topic);
+        metrics.expect_topic(topic);
+    }
     const auto counts = find_topics(topics);
     if (!counts) return counts.error();
     warn_of_queues(*counts);

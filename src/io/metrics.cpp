@@ -81,10 +81,14 @@ struct Metrics::Impl {
     std::unordered_map<std::string_view, LookupSeries> lookup_series;
 
     Impl() {
-        for (const std::string_view command :
-             {"FS.GET", "FS.MGET", "FS.VECTOR", "FS.VIEWS", "FS.FRESHNESS", "FS.STATUS", "FS.EXPLAIN", "other"})
+        for (const std::string_view command : {"FS.GET", "FS.MGET", "FS.VECTOR", "FS.VIEWS", "FS.SERVICES",
+                                               "FS.FRESHNESS", "FS.STATUS", "FS.EXPLAIN", "other"})
             lookup_series.emplace(command, LookupSeries{lookup_seconds.Add(label("command", command), kSeconds),
                                                         lookup_entities.Add(label("command", command))});
+        for (const std::string_view code :
+             {"NOVIEW", "NOSERVICE", "NOFEATURE", "BADARG", "RANGE", "LIMIT", "STALE", "BUSY", "UNAVAILABLE",
+              "NOAUTH", "WRONGPASS", "NOPERM", "NOPROTO", "ERR"})
+            lookup_errors.Add(label("code", code));
     }
 
     prometheus::Family<prometheus::Histogram>& lookup_seconds =
@@ -116,6 +120,13 @@ Result<std::uint16_t> Metrics::serve(const std::string& host, std::uint16_t port
 
 std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry->Collect()); }
 
+void Metrics::expect_topic(std::string_view topic) {
+    events_read(topic, 0, 0);
+    events_counted(topic, 0);
+    for (std::size_t i = 0; i < kDeadLetterReasons; ++i)
+        event_dropped(topic, name_of(static_cast<DeadLetterReason>(i)), 0);
+    event_dropped(topic, "late", 0);
+}
 void Metrics::events_read(std::string_view topic, std::uint64_t events, std::uint64_t bytes) {
     impl_->read.Add(label("topic", topic)).Increment(static_cast<double>(events));
     impl_->read_bytes.Add(label("topic", topic)).Increment(static_cast<double>(bytes));

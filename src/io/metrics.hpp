@@ -24,6 +24,10 @@ public:
     // All of it in the exposition format.
     std::string text() const;
 
+    // Series of a topic that will be read stand there from now on, at 0: what appears with its first increment
+    // hides that from rate().
+    void expect_topic(std::string_view topic);
+
     void events_read(std::string_view topic, std::uint64_t events, std::uint64_t bytes);
     void events_counted(std::string_view topic, std::uint64_t events);
     void event_dropped(std::string_view topic, std::string_view reason,
