@@ -18,6 +18,7 @@
 #include "io/log.hpp"
 #include "io/lookup/lookup_server.hpp"
 #include "io/metrics.hpp"
+#include "io/redis/cluster_topology.hpp"
 #include "io/redis/private_redis.hpp"
 #include "io/redis/redis_connection.hpp"
 #include "io/redis/redis_partial_store.hpp"
@@ -156,6 +157,13 @@ Result<void> Node::Parts::start_embedded(int partitions) {
 }
 
 Result<void> Node::Parts::check_redis() {
+    const auto mode = wait_for<RedisConfig::Mode>([&] { return find_mode(config.redis); }, callbacks.give_up);
+    if (!mode) return mode.error();
+    config.redis.mode = *mode;
+    if (*mode == RedisConfig::Mode::cluster)
+        return Error{Errc::refused, "redis " + config.redis.address.text() +
+                                        " is a node of a cluster, which is not supported yet; give the address "
+                                        "of a single server as redis.address"};
     RedisConnection connection(config.redis);
     const auto checked =
         wait_for<std::vector<std::string>>([&] { return check_server(connection); }, callbacks.give_up);
