@@ -110,6 +110,7 @@ struct Node::Parts {
     Watchdog watchdog{kStuckAfter, end_stuck};
 
     std::unique_ptr<PrivateRedis> redis;
+    std::shared_ptr<ClusterTopology> redis_cluster;  // null: a single server
     std::unique_ptr<EmbeddedBroker> broker;
     std::shared_ptr<KafkaLog> event_log;
     ActorConfig actor_config;
@@ -122,6 +123,7 @@ struct Node::Parts {
 
     Result<void> start_embedded(int partitions);
     Result<void> check_redis();
+    Result<void> check_server_at(const RedisConfig& server);
     Result<void> start_ingest();
     Result<void> start_lookups();
     Result<void> start_metrics();
@@ -160,11 +162,29 @@ Result<void> Node::Parts::check_redis() {
     const auto mode = wait_for<RedisConfig::Mode>([&] { return find_mode(config.redis); }, callbacks.give_up);
     if (!mode) return mode.error();
     config.redis.mode = *mode;
-    if (*mode == RedisConfig::Mode::cluster)
+    if (*mode != RedisConfig::Mode::cluster) return check_server_at(config.redis);
+    if (config.roles.ingest)
         return Error{Errc::refused, "redis " + config.redis.address.text() +
-                                        " is a node of a cluster, which is not supported yet; give the address "
-                                        "of a single server as redis.address"};
-    RedisConnection connection(config.redis);
+                                        " is a node of a cluster, which this version only reads from; write "
+                                        "`roles: serve`, or the address of a single server as redis.address"};
+    auto opened = wait_for<std::shared_ptr<ClusterTopology>>(
+        [&] { return ClusterTopology::open(config.redis); }, callbacks.give_up);
+    if (!opened) return opened.error();
+    redis_cluster = *std::move(opened);
+    for (const SlotMap::Primary& primary : redis_cluster->current()->primaries()) {
+        RedisConnection connection(reached_at(config.redis, primary.address));
+        const auto checked = check_server(connection);
+        // One primary that is away keeps nobody from the others. Before anything is written to it, it is
+        // checked.
+        if (!checked && checked.error().code != Errc::unavailable) return checked.error();
+        for (const std::string& warning : checked ? *checked : std::vector{checked.error().message})
+            log::warn(warning);
+    }
+    return {};
+}
+
+Result<void> Node::Parts::check_server_at(const RedisConfig& server) {
+    RedisConnection connection(server);
     const auto checked =
         wait_for<std::vector<std::string>>([&] { return check_server(connection); }, callbacks.give_up);
     if (!checked) return checked.error();
@@ -265,9 +285,9 @@ Result<void> Node::Parts::start_ingest() {
 }
 
 Result<void> Node::Parts::start_lookups() {
-    lookups =
-        std::make_unique<LookupServer>(LookupOptions::from(config.lookup), config.definitions, config.redis,
-                                       lookup_metrics, [status = status] { return status->lines(); });
+    lookups = std::make_unique<LookupServer>(
+        LookupOptions::from(config.lookup), config.definitions, config.redis, lookup_metrics,
+        [status = status] { return status->lines(); }, redis_cluster);
     if (auto started = lookups->start(); !started) return started.error();
     addresses.lookup = Endpoint{config.lookup.listen.host, lookups->ports().front()}.text();
     return {};
