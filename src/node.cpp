@@ -18,6 +18,7 @@
 #include "io/log.hpp"
 #include "io/lookup/lookup_server.hpp"
 #include "io/metrics.hpp"
+#include "io/redis/cluster_partial_store.hpp"
 #include "io/redis/cluster_topology.hpp"
 #include "io/redis/private_redis.hpp"
 #include "io/redis/redis_connection.hpp"
@@ -163,10 +164,6 @@ Result<void> Node::Parts::check_redis() {
     if (!mode) return mode.error();
     config.redis.mode = *mode;
     if (*mode != RedisConfig::Mode::cluster) return check_server_at(config.redis);
-    if (config.roles.ingest)
-        return Error{Errc::refused, "redis " + config.redis.address.text() +
-                                        " is a node of a cluster, which this version only reads from; write "
-                                        "`roles: serve`, or the address of a single server as redis.address"};
     auto opened = wait_for<std::shared_ptr<ClusterTopology>>(
         [&] { return ClusterTopology::open(config.redis); }, callbacks.give_up);
     if (!opened) return opened.error();
@@ -277,7 +274,14 @@ Result<void> Node::Parts::start_ingest() {
     parts->watchdog = &watchdog;
 
     actors = std::make_unique<caf::actor_system>(actor_config);
-    writer = spawn_writer(*actors, std::make_unique<RedisPartialStore>(config.redis), metrics);
+    std::unique_ptr<PartialStore> store;
+    if (redis_cluster) {
+        store =
+            std::make_unique<ClusterPartialStore>(ClusterPartialStore::access_to(config.redis, redis_cluster));
+    } else {
+        store = std::make_unique<RedisPartialStore>(config.redis);
+    }
+    writer = spawn_writer(*actors, std::move(store), metrics);
     watch = spawn_log_watch(*actors, event_log);
     supervisor = spawn_supervisor(*actors, {*plans, *counts, parts, status, callbacks.refused}, writer, watch);
     listener = make_group_listener(*actors, supervisor);
