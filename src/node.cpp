@@ -18,6 +18,8 @@
 #include "io/log.hpp"
 #include "io/lookup/lookup_server.hpp"
 #include "io/metrics.hpp"
+#include "io/redis/cluster_partial_store.hpp"
+#include "io/redis/cluster_topology.hpp"
 #include "io/redis/private_redis.hpp"
 #include "io/redis/redis_connection.hpp"
 #include "io/redis/redis_partial_store.hpp"
@@ -109,6 +111,7 @@ struct Node::Parts {
     Watchdog watchdog{kStuckAfter, end_stuck};
 
     std::unique_ptr<PrivateRedis> redis;
+    std::shared_ptr<ClusterTopology> redis_cluster;  // null: a single server
     std::unique_ptr<EmbeddedBroker> broker;
     std::shared_ptr<KafkaLog> event_log;
     ActorConfig actor_config;
@@ -121,6 +124,7 @@ struct Node::Parts {
 
     Result<void> start_embedded(int partitions);
     Result<void> check_redis();
+    Result<void> check_server_at(const RedisConfig& server);
     Result<void> start_ingest();
     Result<void> start_lookups();
     Result<void> start_metrics();
@@ -156,7 +160,28 @@ Result<void> Node::Parts::start_embedded(int partitions) {
 }
 
 Result<void> Node::Parts::check_redis() {
-    RedisConnection connection(config.redis);
+    const auto mode = wait_for<RedisConfig::Mode>([&] { return find_mode(config.redis); }, callbacks.give_up);
+    if (!mode) return mode.error();
+    config.redis.mode = *mode;
+    if (*mode != RedisConfig::Mode::cluster) return check_server_at(config.redis);
+    auto opened = wait_for<std::shared_ptr<ClusterTopology>>(
+        [&] { return ClusterTopology::open(config.redis); }, callbacks.give_up);
+    if (!opened) return opened.error();
+    redis_cluster = *std::move(opened);
+    for (const SlotMap::Primary& primary : redis_cluster->current()->primaries()) {
+        RedisConnection connection(reached_at(config.redis, primary.address));
+        const auto checked = check_server(connection);
+        // One primary that is away keeps nobody from the others. Before anything is written to it, it is
+        // checked.
+        if (!checked && checked.error().code != Errc::unavailable) return checked.error();
+        for (const std::string& warning : checked ? *checked : std::vector{checked.error().message})
+            log::warn(warning);
+    }
+    return {};
+}
+
+Result<void> Node::Parts::check_server_at(const RedisConfig& server) {
+    RedisConnection connection(server);
     const auto checked =
         wait_for<std::vector<std::string>>([&] { return check_server(connection); }, callbacks.give_up);
     if (!checked) return checked.error();
@@ -252,7 +277,14 @@ Result<void> Node::Parts::start_ingest() {
     parts->watchdog = &watchdog;
 
     actors = std::make_unique<caf::actor_system>(actor_config);
-    writer = spawn_writer(*actors, std::make_unique<RedisPartialStore>(config.redis), metrics);
+    std::unique_ptr<PartialStore> store;
+    if (redis_cluster) {
+        store =
+            std::make_unique<ClusterPartialStore>(ClusterPartialStore::access_to(config.redis, redis_cluster));
+    } else {
+        store = std::make_unique<RedisPartialStore>(config.redis);
+    }
+    writer = spawn_writer(*actors, std::move(store), metrics);
     watch = spawn_log_watch(*actors, event_log);
     supervisor = spawn_supervisor(*actors, {*plans, *counts, parts, status, callbacks.refused}, writer, watch);
     listener = make_group_listener(*actors, supervisor);
@@ -260,9 +292,9 @@ Result<void> Node::Parts::start_ingest() {
 }
 
 Result<void> Node::Parts::start_lookups() {
-    lookups =
-        std::make_unique<LookupServer>(LookupOptions::from(config.lookup), config.definitions, config.redis,
-                                       lookup_metrics, [status = status] { return status->lines(); });
+    lookups = std::make_unique<LookupServer>(
+        LookupOptions::from(config.lookup), config.definitions, config.redis, lookup_metrics,
+        [status = status] { return status->lines(); }, redis_cluster);
     if (auto started = lookups->start(); !started) return started.error();
     addresses.lookup = Endpoint{config.lookup.listen.host, lookups->ports().front()}.text();
     return {};

@@ -18,6 +18,7 @@ struct Fence {
     Partition partition;
     Epoch epoch;
     std::uint64_t acked_calls = 0;
+    RecordSlot slot = kFirstRecordSlot;  // of the record that is asked
 };
 
 // Which epoch of a partition is this node's, and how many of its calls were acked.

@@ -28,7 +28,11 @@ using Offset = Strong<struct OffsetTag, std::int64_t>;          // of a record i
 using PartitionId = Strong<struct PartitionTag, std::int32_t>;  // of a Kafka topic
 using Epoch = Strong<struct EpochTag, std::uint64_t>;  // of an ownership of a partition; at least unix ms
 using Generation = Strong<struct GenerationTag, std::uint32_t>;  // of a topic that was made anew, from 0
-using TileNumber = std::int64_t;                                 // floor(event time / hop)
+// In a Redis Cluster, where a partition's progress record stands: it proves ownership at the primary that
+// serves the slot. A single server holds all records in the first.
+using RecordSlot = std::uint16_t;
+constexpr RecordSlot kFirstRecordSlot = 13'907;
+using TileNumber = std::int64_t;  // floor(event time / hop)
 
 // Where the events of a partial come from.
 struct Partition {

@@ -31,7 +31,8 @@ std::vector<Offset> PartitionLife::marked() const {
 Result<StartDecision> PartitionLife::begin(const LogFacts& facts, SteadyTime received,
                                            std::span<const ViewStart> views) {
     // Redis's time when Kafka was asked, or later: what is skipped had arrived by then.
-    const Timestamp redis_now = taken_.redis_now + std::chrono::ceil<Duration>(received - epoch_asked_);
+    const Timestamp redis_now =
+        taken_.redis_now + taken_.clocks_apart + std::chrono::ceil<Duration>(received - epoch_asked_);
     auto decision = decide_start(claim_, taken_.before, facts, views, redis_now);
     if (!decision) return decision;
     log_ = decision->log;

@@ -181,6 +181,9 @@ Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optio
     }
     // A record without views is of a life that ended before it had recorded anything.
     const bool emptied = (!record || record->views.empty()) && facts.committed;
+    if (record && record->lost_part)
+        decision.notes.push_back("a primary has lost what it held of " + claim.partition.text() +
+                                 ": rebuilding from offset " + std::to_string(facts.range.low.value));
     if (emptied)
         decision.notes.push_back("the store holds no record of " + claim.partition.text() +
                                  " although the group has committed offset " +
@@ -193,6 +196,8 @@ Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optio
             decision.views.push_back(begin(view, decision.log, facts.range, emptied, redis_now));
         } else if (auto refused = changed(view, known->second)) {
             return *refused;
+        } else if (record->lost_part) {
+            decision.views.push_back(begin(view, decision.log, facts.range, true, redis_now));
         } else {
             ViewProgress progress = known->second;
             update_features(claim, view, progress, last_read(*record), redis_now, decision.notes);

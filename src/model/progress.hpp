@@ -53,6 +53,10 @@ struct ProgressRecord {
     ViewProgressMap views;
     // By view: a description of each layout that the partition's values are stored in, blanks between.
     std::map<std::string, std::string> layouts = {};
+    // In a cluster: of all records of the partition, one a primary.
+    std::vector<RecordSlot> slots = {};
+    // Of a record that stands for several: one of them is gone, and with it what its primary held.
+    bool lost_part = false;
 
     friend bool operator==(const ProgressRecord&, const ProgressRecord&) = default;
 };
@@ -64,6 +68,10 @@ struct PartitionClaim {
     std::string kafka_cluster;
     std::string group;
     std::int32_t partitions = 0;
+    // Of one record among several:
+    RecordSlot slot = kFirstRecordSlot;
+    bool only_if_there = false;       // where there is no record, none is made
+    std::optional<Epoch> epoch = {};  // to install if it is above what stands; none: any that is
 };
 
 // The epoch to take when `standing` is the record's, by a clock of the taker's.

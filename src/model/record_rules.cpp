@@ -15,7 +15,8 @@ TakenEpoch take_epoch(std::optional<ProgressRecord>& record, const PartitionClai
         return taken;
     }
     if (!record) record.emplace();
-    record->epoch = next_epoch(taken.before ? std::optional(taken.before->epoch) : std::nullopt, now);
+    record->epoch =
+        claim.epoch.value_or(next_epoch(taken.before ? std::optional(taken.before->epoch) : std::nullopt, now));
     record->node = claim.node;
     record->kafka_cluster = claim.kafka_cluster;
     record->group = claim.group;
@@ -48,6 +49,7 @@ Advanced advance(ProgressRecord& record, const ProgressUpdate& update, Timestamp
         if (known == record.views.end() || place(known->second) <= place(progress)) record.views[id] = progress;
     }
     for (const auto& [id, layouts] : update.layouts) record.layouts[id] = layouts;
+    if (!update.slots.empty()) record.slots = update.slots;
     record.partitions = update.partitions;
     return {++record.calls, now};
 }

@@ -14,6 +14,7 @@ struct TakenEpoch {
     std::uint64_t calls = 0;               // the record's after the call
     std::optional<ProgressRecord> before;  // as it stood
     Timestamp redis_now;
+    Duration clocks_apart{0};  // of several primaries: redis_now is of the one that is furthest behind
 };
 
 struct Advanced {
@@ -27,12 +28,13 @@ struct ProgressUpdate {
     LogIdentity log;
     ViewProgressMap views;
     std::map<std::string, std::string> layouts = {};  // by view, of those named
+    std::vector<RecordSlot> slots = {};               // of all records of the partition, if there are several
 };
 
 namespace record_rules {
 
-// Installs a higher epoch than what stands and the claim's facts. A record of another Kafka cluster or group is
-// left as it is.
+// Installs a higher epoch than what stands, or the claim's, and the claim's facts. A record of another Kafka
+// cluster or group is left as it is. Requires that the claim's epoch, if it names one, is above what stands.
 TakenEpoch take_epoch(std::optional<ProgressRecord>& record, const PartitionClaim& claim, Timestamp now);
 
 // Whether a call may go on; whoever lets it change something then adds 1 to `calls`. Null: there is no record.

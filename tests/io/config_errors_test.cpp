@@ -132,7 +132,13 @@ redis: {address: "localhost"}
 redis: {address: "unix:a"}
     3:18: redis.address: a socket needs an absolute path of at most 107 bytes; write /run/redis/redis.sock
 redis: {cluster: ["a:1"]}
-    3:18: redis.cluster is not supported yet; write the address of one Redis as `address:`
+    3:9: unknown key "cluster"; write "address" (in redis)
+redis: {address: ["a:1", "b"]}
+    3:26: redis.address: "b" is not an address: it has no port; write host:port, such as 127.0.0.1:7600
+redis: {address: "/a.sock", mode: cluster}
+    3:35: redis.mode is cluster, but its nodes must be reached by host:port; write such an address
+redis: {address: "a:1, b:2", mode: standalone}
+    3:18: redis.address names several servers, but redis.mode is standalone; write one address, or `mode: cluster`
 redis: {prefix: "a{b}"}
     3:17: redis.prefix holds a brace, a blank or a control character, which would change the slot of a key; write one such as "fs:"
 redis: {user: me}

@@ -198,6 +198,12 @@ TEST_CASE("addresses are read in all their forms") {
     CHECK(parsed(kSource + kView + "kafka: {brokers: [\"a:1\", \"[::1]:2\"]}").kafka.brokers == brokers);
     CHECK(brokers[1].text() == "[::1]:2");
     CHECK(parsed(kSource + kView + "redis: {address: \"unix:/a.sock\"}").redis.unix_socket == "/a.sock");
+    const RedisConfig cluster =
+        parsed(kSource + kView + "redis: {address: [\"a:1\", \"[::1]:2\"], mode: cluster}").redis;
+    CHECK(cluster.address == brokers[0]);
+    CHECK(cluster.more_addresses == std::vector<Endpoint>{brokers[1]});
+    CHECK(cluster.mode == RedisConfig::Mode::cluster);
+    CHECK(parsed(kSource + kView + "redis: {address: \"a:1, [::1]:2\"}").redis.more_addresses.size() == 1);
     CHECK(parsed(kSource + kView + "roles: serve").roles == Roles{false, true});
 }
 

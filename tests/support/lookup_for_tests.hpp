@@ -209,8 +209,9 @@ public:
         if (!redis()) redis() = std::move(*PrivateRedis::start());
         if (redis()->pid() == 0) REQUIRE(redis()->restart());
         store_ = std::make_unique<RedisConnection>(redis()->reached_by());
-        command({"FLUSHALL"});
+        LookupFixture::command({"FLUSHALL"});
     }
+    virtual ~LookupFixture() = default;
 
     Definitions definitions = payment_views();
     LookupOptions options = [] {
@@ -229,7 +230,7 @@ public:
         return {definitions.sources.front(), *definitions.find_view(view)};
     }
 
-    void start() {
+    virtual void start() {
         server_ = std::make_unique<LookupServer>(options, definitions, redis()->reached_by(), observer, status);
         const auto started = server_->start();
         REQUIRE_MESSAGE(started, started.error().message);
@@ -241,7 +242,7 @@ public:
     }
     TestClient client() { return TestClient(port()); }
 
-    std::string command(std::initializer_list<std::string_view> arguments) {
+    virtual std::string command(std::initializer_list<std::string_view> arguments) {
         auto reply = store_->command(arguments);
         if (!reply) reply = store_->command(arguments);  // Redis was started anew
         REQUIRE_MESSAGE(reply, reply.error().message);
@@ -314,9 +315,11 @@ public:
         record(0, 1, views);
     }
 
+protected:
+    std::unique_ptr<LookupServer> server_;
+
 private:
     std::unique_ptr<RedisConnection> store_;
-    std::unique_ptr<LookupServer> server_;
 };
 
 }  // namespace freshet::testing

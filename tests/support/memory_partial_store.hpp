@@ -154,6 +154,8 @@ private:
         auto& records = server_->state_.records;
         std::optional<ProgressRecord> record;
         if (const auto at = records.find(claim.partition); at != records.end()) record = at->second;
+        if (!record && claim.only_if_there) return TakenEpoch{{}, 0, {}, server_->now_};
+        if (record && claim.epoch && record->epoch >= *claim.epoch) return MemoryServer::unavailable();
         TakenEpoch taken = record_rules::take_epoch(record, claim, server_->now_);
         records[claim.partition] = *std::move(record);
         return taken;

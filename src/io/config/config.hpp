@@ -46,10 +46,14 @@ struct KafkaConfig {
 };
 
 struct RedisConfig {
-    // Unused when `embedded` or when `unix_socket` is set. All three are written as `address:`.
+    // Of a cluster, one of its nodes. Unused when `embedded` or when `unix_socket` is set. All three are
+    // written as `address:`.
     Endpoint address{"localhost", 6379};
-    std::string unix_socket;  // a path; saves the TCP stack when Redis runs on the same host
-    bool embedded = false;    // `address: embedded` starts a private redis-server: for trying out and for tests
+    std::vector<Endpoint> more_addresses;  // nodes of the same cluster, asked where the first does not answer
+    enum class Mode : std::uint8_t { automatic, standalone, cluster };
+    Mode mode = Mode::automatic;  // automatic: what the server says it is
+    std::string unix_socket;      // a path; saves the TCP stack when Redis runs on the same host
+    bool embedded = false;  // `address: embedded` starts a private redis-server: for trying out and for tests
     // Before every key. Two deployments on one Redis need two prefixes.
     std::string prefix = "fs:";
     // Empty: no AUTH. A password without a user is the one of `requirepass`.

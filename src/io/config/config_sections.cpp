@@ -41,31 +41,33 @@ constexpr Reserved kReserved[] = {
     {"group.instance.id", "write kafka.instance instead"},
 };
 
-void read_brokers(const ConfigNode& node, KafkaConfig& kafka, ConfigErrors& errors) {
-    const std::string what = "kafka.brokers";
-    std::vector<Endpoint> brokers;
+// Of a list, each item of which may hold several with commas between.
+std::vector<Endpoint> read_endpoints(const ConfigNode& node, const std::string& what, ConfigErrors& errors) {
+    std::vector<Endpoint> endpoints;
     for (const ConfigNode* item : read_list(node, what, errors)) {
         const auto text = read_text(*item, what, errors);
         if (!text) continue;
-        if (*text == "embedded" && item == &node) {
-            kafka.embedded = true;
-            return;
-        }
         for (std::size_t start = 0; start <= text->size();) {
             const std::size_t comma = std::min(text->find(',', start), text->size());
             std::string one = text->substr(start, comma - start);
             one.erase(0, one.find_first_not_of(' '));
             one.erase(one.find_last_not_of(' ') + 1);
-            const auto broker = parse_endpoint(one, 1);
-            if (!broker) {
-                errors.add(item->place, what + ": " + broker.error().message);
+            if (const auto endpoint = parse_endpoint(one, 1)) {
+                endpoints.push_back(*endpoint);
             } else {
-                brokers.push_back(*broker);
+                errors.add(item->place, what + ": " + endpoint.error().message);
             }
             start = comma + 1;
         }
     }
-    if (!brokers.empty()) kafka.brokers = std::move(brokers);
+    return endpoints;
+}
+
+void read_brokers(const ConfigNode& node, KafkaConfig& kafka, ConfigErrors& errors) {
+    kafka.embedded = node.kind == Kind::scalar && node.text == "embedded";
+    if (kafka.embedded) return;
+    if (auto brokers = read_endpoints(node, "kafka.brokers", errors); !brokers.empty())
+        kafka.brokers = std::move(brokers);
 }
 
 void read_properties(const ConfigNode& node, KafkaConfig& kafka, ConfigErrors& errors) {
@@ -131,35 +133,44 @@ void read_kafka(const ConfigNode& node, KafkaConfig& kafka, ConfigErrors& errors
 }
 
 void read_redis_address(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors) {
-    const auto text = read_text(node, "redis.address", errors);
-    if (!text) return;
-    if (*text == "embedded") {
+    const std::string& text = node.text;
+    if (node.kind == Kind::scalar && text == "embedded") {
         redis.embedded = true;
-    } else if (text->starts_with("/") || text->starts_with("unix:")) {
-        redis.unix_socket = text->substr(text->starts_with("unix:") ? 5 : 0);
+    } else if (node.kind == Kind::scalar && (text.starts_with("/") || text.starts_with("unix:"))) {
+        redis.unix_socket = text.substr(text.starts_with("unix:") ? 5 : 0);
         if (!redis.unix_socket.starts_with("/") || redis.unix_socket.size() > 107) {
             errors.add(node.place,
                        "redis.address: a socket needs an absolute path of at most 107 bytes; write "
                        "/run/redis/redis.sock");
         }
-    } else if (const auto address = parse_endpoint(*text, 1)) {
-        redis.address = *address;
-    } else {
-        errors.add(node.place, "redis.address: " + address.error().message);
+    } else if (const auto addresses = read_endpoints(node, "redis.address", errors); !addresses.empty()) {
+        redis.address = addresses.front();
+        redis.more_addresses.assign(addresses.begin() + 1, addresses.end());
     }
+}
+
+void read_redis_mode(const MapReader& map, RedisConfig& redis, ConfigErrors& errors) {
+    constexpr Choice modes[] = {{"auto"}, {"standalone"}, {"cluster"}};
+    map.choice("mode", modes, redis.mode);
+    const bool alone = redis.embedded || !redis.unix_socket.empty();
+    if (redis.mode == RedisConfig::Mode::cluster && alone)
+        errors.add(map.find("mode")->place,
+                   "redis.mode is cluster, but its nodes must be reached by host:port; write such an address");
+    if (redis.mode == RedisConfig::Mode::standalone && !redis.more_addresses.empty())
+        errors.add(map.find("address")->place,
+                   "redis.address names several servers, but redis.mode is standalone; write one address, or "
+                   "`mode: cluster`");
 }
 
 void read_redis(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors) {
     const MapReader map{node,
                         "redis",
-                        {{"address", "prefix", "user", "password", "cluster"}, {"tls"}, {{"host", "address"}}},
+                        {{"address", "mode", "prefix", "user", "password"},
+                         {"tls"},
+                         {{"host", "address"}, {"cluster", "address"}}},
                         errors};
-    if (const ConfigNode* cluster = map.find("cluster")) {
-        read_list(*cluster, "redis.cluster", errors);
-        errors.add(cluster->place,
-                   "redis.cluster is not supported yet; write the address of one Redis as `address:`");
-    }
     if (const ConfigNode* address = map.find("address")) read_redis_address(*address, redis, errors);
+    read_redis_mode(map, redis, errors);
     map.text("prefix", redis.prefix);
     if (std::ranges::any_of(redis.prefix,
                             [](unsigned char c) { return c <= ' ' || c == 127 || c == '{' || c == '}'; })) {

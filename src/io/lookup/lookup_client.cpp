@@ -45,7 +45,7 @@ bool LookupClient::held_back() const {
     return pending_.size() >= options.max_pending_requests ||
            pending_entities_ >= options.max_pending_entities ||
            unsent() + pending_bytes_ >= options.max_unsent_bytes ||
-           home_.engine().redis().outstanding() >= options.max_commands;
+           home_.engine().router().outstanding() >= options.max_commands;
 }
 
 void LookupClient::take_requests() {

@@ -211,22 +211,22 @@ void LookupCommands::write_status(const LookupShared& shared, LookupEngine& engi
         {"clients", std::to_string(shared.connections.load())},
         {"requests", std::to_string(shared.requests.load())},
         {"second_steps", std::to_string(shared.second_steps.load())},
-        {"redis",
-         engine.redis().connected() ? "connected to " + engine.redis().where() : engine.redis().reason()},
+        {"redis", engine.router().connections()},
     };
     for (const auto& view : shared.catalogue.views()) {
         std::string text = "not known";
-        const LookupProgress& progress = engine.progress();
-        if (const std::string& trouble = progress.trouble(view->topic); !trouble.empty()) {
-            text = trouble;
-        } else if (engine.redis().connected() && progress.settled(view->topic)) {
-            const ViewProgressSummary& summary = progress.summary(*view);
-            ReadMoment moment{{}, summary.watermark, {}, progress.redis_now(engine.now)};
+        const LookupRouter& router = engine.router();
+        const LookupRouter::Overall overall = router.overall(*view);
+        if (!overall.trouble.empty()) {
+            text = overall.trouble;
+        } else if (overall.settled) {
+            ReadMoment moment{{}, overall.watermark, {}, router.redis_now(engine.now)};
             const auto staleness = moment.staleness();
             text =
-                std::to_string(progress.partitions(view->topic).size()) + " partitions, " +
+                std::to_string(router.primaries().front()->progress.partitions(view->topic).size()) +
+                " partitions, " +
                 (staleness ? std::to_string(staleness->count()) + " ms behind" : "staleness not known") +
-                (summary.foreign.empty() ? "" : ", " + summary.foreign + " counted under another definition");
+                (overall.foreign.empty() ? "" : ", " + overall.foreign + " counted under another definition");
         }
         lines.emplace_back("view " + view->plan.id(), std::move(text));
     }

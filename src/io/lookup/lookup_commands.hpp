@@ -19,12 +19,13 @@ namespace freshet {
 
 // What all readers of a server share.
 struct LookupShared {
-    LookupShared(LookupOptions with, Definitions definitions, RedisConfig store, LookupObserver& observe,
-                 StatusProvider provider)
+    LookupShared(LookupOptions with, Definitions definitions, RedisConfig store,
+                 std::shared_ptr<ClusterTopology> topology, LookupObserver& observe, StatusProvider provider)
         : options(std::move(with)),
           catalogue(std::move(definitions)),
           access(options.users, catalogue),
           redis(std::move(store)),
+          cluster(std::move(topology)),
           observer(observe),
           status(std::move(provider)) {}
 
@@ -32,6 +33,7 @@ struct LookupShared {
     const LookupCatalogue catalogue;
     const LookupAccess access;
     const RedisConfig redis;
+    const std::shared_ptr<ClusterTopology> cluster;  // null: a single server
     LookupObserver& observer;
     const StatusProvider status;
     const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();

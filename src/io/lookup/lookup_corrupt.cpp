@@ -13,24 +13,22 @@ constexpr int kMostAttempts = 3;  // to read what may be of a layout that was no
 }  // namespace
 
 // What does not decode may be stored in a layout that was recorded since this node read the records.
-bool LookupEngine::may_be_of_new_layout(LookupRequest& request) {
+bool LookupEngine::may_be_of_new_layout(LookupRequest& request, std::size_t row) {
     if (request.attempts >= kMostAttempts) return false;
-    progress_.want_layouts(request.query.view->topic);
+    request.rows[row].primary->progress.want_layouts(request.query.view->topic);
     return request.read_again = true;
 }
 
-// HVALS names no field, so the names are asked for; they stand in the same order.
 void LookupEngine::corrupt_head(LookupRequest& request, std::size_t row, const Error& error) {
-    if (may_be_of_new_layout(request)) return;
+    if (may_be_of_new_layout(request, row)) return;
     request.corrupt = readers_[request.query.view->index]->corrupt().index;
     request.body = error.message;
-    append_redis_command(redis_.out(), {"HKEYS", head_key(request, row)});
-    expect(request, Step::names, row);
+    send_names(request, row);
 }
 
 void LookupEngine::corrupt_sealed(LookupRequest& request, std::size_t row, const RedisAnswer& both,
                                   const Error& error) {
-    if (may_be_of_new_layout(request)) return;
+    if (may_be_of_new_layout(request, row)) return;
     const std::size_t index = readers_[request.query.view->index]->corrupt().index;
     corrupt(request, head_key(request, row) + std::string(kSealedSuffix),
             both.elements[1].elements[2 * index].text, error);

@@ -13,18 +13,15 @@ namespace {
 constexpr int kMostAttempts = 5;
 constexpr std::size_t kKeptScratch = 256 * 1024;
 
-constexpr int kRowBits = 32;
-
 }  // namespace
 
-LookupEngine::LookupEngine(const LookupCatalogue& catalogue, RedisPipeline& redis, std::string prefix,
-                           Duration max_age, LookupObserver& observer, StatusWriter status, Later later)
+LookupEngine::LookupEngine(const LookupCatalogue& catalogue, LookupRouter& router, const std::string& prefix,
+                           LookupObserver& observer, StatusWriter status, Later later)
     : catalogue_(catalogue),
-      redis_(redis),
+      router_(router),
       observer_(observer),
       status_(std::move(status)),
       later_(std::move(later)),
-      progress_(catalogue, redis, prefix, max_age),
       freshness_(tracker_of(catalogue)),
       resting_(catalogue.views().size()),
       own_events_(catalogue.views().size()) {
@@ -43,13 +40,8 @@ LookupRequest& LookupEngine::take() {
 }
 
 void LookupEngine::start(LookupRequest& request) {
-    using Kind = LookupRequest::Kind;
     if (request.query.own_event && !take_own_event(request)) return;
-    if (!redis_.usable()) {
-        if (request.kind == Kind::status) return settle(request);
-        return fail(request, "UNAVAILABLE", redis_.reason());
-    }
-    if (request.kind == Kind::vector) return start_parts(request);
+    if (request.kind == LookupRequest::Kind::vector) return start_parts(request);
     send(request);
     if (request.waiting == 0) settle(request);
 }
@@ -78,61 +70,6 @@ void LookupEngine::part_done(LookupRequest& whole) {
     finish(whole);
 }
 
-void LookupEngine::send(LookupRequest& request) {
-    request.read_again = request.not_yet = request.has_moment = false;
-    ++request.attempts;
-    switch (request.kind) {
-        case LookupRequest::Kind::local:
-        case LookupRequest::Kind::vector:
-            break;
-        case LookupRequest::Kind::get:
-        case LookupRequest::Kind::mget:
-        case LookupRequest::Kind::part:
-            return send_reads(request);
-        case LookupRequest::Kind::explain:
-            progress_.refresh(request.query.view->topic, now);
-            return send_whole(request, 0);
-        case LookupRequest::Kind::freshness:
-        case LookupRequest::Kind::status:
-            for (std::size_t i = 0; i < catalogue_.topics().size(); ++i) progress_.refresh(i, now);
-            append_redis_command(redis_.out(), {"PING"});
-            redis_.expect(request, 0);
-            ++request.waiting;
-    }
-}
-
-void LookupEngine::send_reads(LookupRequest& request) {
-    const std::size_t entities = request.query.entities();
-    request.rows.assign(entities, {});
-    request.in_order = true;
-    request.written = 0;
-    request.missing = request.confirmed = false;
-    request.body.clear();
-    if (request.kind == LookupRequest::Kind::mget) RespWriter(request.body).array(entities);
-    if (entities == 0) return;
-    progress_.refresh(request.query.view->topic, now);
-    const RestingEntities& resting = resting_[request.query.view->index];
-    for (std::size_t row = 0; row < entities; ++row)
-        resting.contains(request.query.entity(row)) ? send_whole(request, row) : send_head(request, row);
-}
-
-void LookupEngine::send_head(LookupRequest& request, std::size_t row) {
-    append_redis_command(redis_.out(), {"HVALS", head_key(request, row)});
-    expect(request, Step::heads, row);
-}
-
-// Head values and sealed tiles of one entity, as they stand together at one moment: a tile that is sealed
-// between two reads would be counted twice or not at all.
-void LookupEngine::send_whole(LookupRequest& request, std::size_t row) {
-    std::string& out = redis_.out();
-    append_redis_command(out, {"MULTI"});
-    append_redis_command(out, {"HVALS", head_key(request, row)});
-    append_redis_command(out, {"HGETALL", key_ += kSealedSuffix});
-    append_redis_command(out, {"EXEC"});
-    for (int i = 0; i < 3; ++i) expect(request, Step::queued, row);
-    expect(request, Step::whole, row);
-}
-
 const std::string& LookupEngine::head_key(const LookupRequest& request, std::size_t row) {
     key_ = key_starts_[request.query.view->index];
     key_ += request.query.entity(row);
@@ -140,67 +77,79 @@ const std::string& LookupEngine::head_key(const LookupRequest& request, std::siz
     return key_;
 }
 
-void LookupEngine::expect(LookupRequest& request, Step step, std::size_t row) {
-    redis_.expect(request, static_cast<std::uint64_t>(step) << kRowBits | row);
-    ++request.waiting;
-}
-
 void LookupEngine::replied(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer) {
-    const auto step = static_cast<Step>(tag >> kRowBits);
-    const std::size_t row = tag & ((std::uint64_t{1} << kRowBits) - 1);
     --request.waiting;
-    if (request.failed) {
+    if (request.failed || (answer.is_error() && send_elsewhere(request, tag, answer.text))) {
         // Only counted.
-    } else if (step == Step::names) {
-        name_corrupt_head(request, row, answer);
-    } else if (step == Step::epoch) {
-        request.read_again = !progress_.still_stands(request.query.view->topic, answer);
+    } else if (step_of(tag) == Step::queued) {
+        if (answer.is_error()) handle(request, tag, answer);
+    } else if (step_of(tag) == Step::names) {
+        name_corrupt_head(request, row_of(tag), answer);
+    } else if (step_of(tag) == Step::epoch) {
+        LookupProgress& progress = request.moments[row_of(tag)].primary->progress;
+        request.read_again = !progress.still_stands(request.query.view->topic, answer) || request.read_again;
     } else if (!request.read_again && !request.not_yet && !request.corrupt) {
-        handle(request, step, row, answer);
+        handle(request, tag, answer);
     }
     if (request.waiting == 0) settle(request);
 }
 
-void LookupEngine::lost(LookupRequest& request) {
+void LookupEngine::lost(LookupRequest& request, std::uint64_t tag) {
     --request.waiting;
-    if (!request.failed && request.kind != LookupRequest::Kind::status)
-        fail(request, "UNAVAILABLE", redis_.reason());
+    if (!request.failed && request.kind != LookupRequest::Kind::status) {
+        const bool epoch = step_of(tag) == Step::epoch;
+        const LookupPrimary* primary =
+            epoch ? request.moments[row_of(tag)].primary : request.rows[row_of(tag)].asked;
+        fail(request, "UNAVAILABLE", primary->redis.reason());
+    }
     if (request.waiting == 0) settle(request);
 }
 
-void LookupEngine::handle(LookupRequest& request, Step step, std::size_t row, const RedisAnswer& answer) {
-    if (request.kind == LookupRequest::Kind::status || step == Step::queued) return;
+void LookupEngine::handle(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer) {
+    if (request.kind == LookupRequest::Kind::status) return;
+    LookupRequest::Row& row = request.rows[row_of(tag)];
     if (answer.is_error())
-        return fail(request, "UNAVAILABLE", redis_.where() + ": " + std::string(answer.text));
-    if (request.kind == LookupRequest::Kind::freshness) return write_freshness(request);
-    if (!request.has_moment && !take_moment(request)) return;
+        return fail(request, "UNAVAILABLE", row.asked->redis.where() + ": " + std::string(answer.text));
+    if (request.kind == LookupRequest::Kind::freshness) {
+        if (request.waiting == 0) write_freshness(request);
+        return;
+    }
+    if (!moment_of(request, *row.primary)) return;
     if (request.kind == LookupRequest::Kind::explain) return explain(request, answer);
-    if (step == Step::heads) return read_row(request, row, answer);
-    read_whole(request, row, answer);
+    if (step_of(tag) == Step::heads) return read_row(request, row_of(tag), answer);
+    read_whole(request, row_of(tag), answer);
+}
+
+LookupRequest::Moment& LookupEngine::moment_of_row(LookupRequest& request, std::size_t row) {
+    return *moment_of(request, *request.rows[row].primary);
+}
+
+const std::set<std::string>& LookupEngine::layouts(const LookupRequest& request, std::size_t row) {
+    return request.rows[row].primary->progress.layouts(*request.query.view);
 }
 
 void LookupEngine::read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads) {
     RowReader& reader = *readers_[request.query.view->index];
     auto loaded = reader.load(heads.elements);
-    if (!loaded && reader.learn(progress_.layouts(*request.query.view))) loaded = reader.load(heads.elements);
+    if (!loaded && reader.learn(layouts(request, row))) loaded = reader.load(heads.elements);
     if (loaded && request.own_event) loaded = reader.load_tiles();
     if (!loaded) return corrupt_head(request, row, loaded.error());
-    request.missing = request.missing || heads.elements.empty();
+    if (heads.elements.empty()) request.missing = moment_of_row(request, row).missing = true;
     if (auto answered = answer_row(request, row); !answered) corrupt_head(request, row, answered.error());
 }
 
 RowReader* LookupEngine::load_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both) {
     for (const RedisAnswer& one : both.elements)
-        if (one.is_error()) fail(request, "UNAVAILABLE", redis_.where() + ": " + std::string(one.text));
+        if (one.is_error())
+            fail(request, "UNAVAILABLE", request.rows[row].asked->redis.where() + ": " + std::string(one.text));
     if (both.elements.size() != 2) fail(request, "ERR", "redis: an unexpected reply to EXEC");
     if (request.failed) return nullptr;
     RowReader& reader = *readers_[request.query.view->index];
     auto loaded = reader.load(both.elements[0].elements);
-    if (!loaded && reader.learn(progress_.layouts(*request.query.view)))
-        loaded = reader.load(both.elements[0].elements);
+    if (!loaded && reader.learn(layouts(request, row))) loaded = reader.load(both.elements[0].elements);
     const bool needs_tiles = request.own_event || request.kind == LookupRequest::Kind::explain;
     if (loaded && needs_tiles) loaded = reader.load_tiles();
-    request.missing = request.missing || both.elements[0].elements.empty();
+    if (both.elements[0].elements.empty()) request.missing = moment_of_row(request, row).missing = true;
     if (loaded) return &reader;
     corrupt_head(request, row, loaded.error());
     return nullptr;
@@ -209,8 +158,7 @@ RowReader* LookupEngine::load_whole(LookupRequest& request, std::size_t row, con
 bool LookupEngine::unfold(LookupRequest& request, std::size_t row, RowReader& reader, const RedisAnswer& both) {
     const auto sealed = both.elements[1].elements;
     auto unfolded = reader.unfold_with(sealed);
-    if (!unfolded && reader.learn(progress_.layouts(*request.query.view)))
-        unfolded = reader.unfold_with(sealed);
+    if (!unfolded && reader.learn(layouts(request, row))) unfolded = reader.unfold_with(sealed);
     if (!unfolded) corrupt_sealed(request, row, both, unfolded.error());
     return static_cast<bool>(unfolded);
 }
@@ -218,7 +166,8 @@ bool LookupEngine::unfold(LookupRequest& request, std::size_t row, RowReader& re
 void LookupEngine::read_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both) {
     RowReader* reader = load_whole(request, row, both);
     if (!reader) return;
-    const bool rests = request.moment.at && !reader->serves(request.query, *request.moment.at);
+    const ReadMoment& moment = moment_of_row(request, row).read;
+    const bool rests = moment.at && !reader->serves(request.query, *moment.at);
     resting_[request.query.view->index].set(request.query.entity(row), rests);
     if (rests) observer_.second_step();
     if (rests && !unfold(request, row, *reader, both)) return;
@@ -230,8 +179,10 @@ void LookupEngine::read_whole(LookupRequest& request, std::size_t row, const Red
 
 Result<void> LookupEngine::answer_row(LookupRequest& request, std::size_t row) {
     RowReader& reader = *readers_[request.query.view->index];
-    add_own_event(request);
-    if (!request.moment.at || reader.serves(request.query, *request.moment.at)) return write_row(request, row);
+    const ReadMoment& moment = moment_of_row(request, row).read;
+    add_own_event(request, moment);
+    if (!moment.at || reader.serves(request.query, *moment.at)) return write_row(request, row);
+    request.rows[row].asked = request.rows[row].primary;
     send_whole(request, row);
     return {};
 }
@@ -239,10 +190,12 @@ Result<void> LookupEngine::answer_row(LookupRequest& request, std::size_t row) {
 Result<void> LookupEngine::write_row(LookupRequest& request, std::size_t row) {
     RespWriter out(request.body, request.protocol);
     const std::size_t begin = request.body.size();
-    const auto written = readers_[request.query.view->index]->write(request.query, request.moment, out);
+    const ReadMoment& moment = moment_of_row(request, row).read;
+    const auto written = readers_[request.query.view->index]->write(request.query, moment, out);
     if (!written) return written;
     request.in_order = request.in_order && request.written == row;
-    request.rows[row] = {begin, request.body.size()};
+    request.rows[row].begin = begin;
+    request.rows[row].end = request.body.size();
     ++request.written;
     return {};
 }
@@ -266,10 +219,10 @@ bool LookupEngine::take_own_event(LookupRequest& request) {
     return true;
 }
 
-void LookupEngine::add_own_event(LookupRequest& request) {
+void LookupEngine::add_own_event(LookupRequest& request, const ReadMoment& moment) {
     const ServedView& view = *request.query.view;
-    if (request.own_event && request.moment.at)
-        readers_[view.index]->add(request.own_event->head(view.plan, *request.moment.at));
+    if (request.own_event && moment.at)
+        readers_[view.index]->add(request.own_event->head(view.plan, *moment.at));
 }
 
 void LookupEngine::explain(LookupRequest& request, const RedisAnswer& both) {
@@ -278,22 +231,21 @@ void LookupEngine::explain(LookupRequest& request, const RedisAnswer& both) {
     const std::vector<MergedRange> merged = merged_ranges(request.query, reader->heads());
     if (!unfold(request, 0, *reader, both)) return;
     RespWriter out(request.body, request.protocol);
-    write_explanation(request.query, request.moment, *reader, merged, progress_, out);
+    LookupRequest::Moment& moment = moment_of_row(request, 0);
+    write_explanation(request.query, moment.read, *reader, merged, moment.primary->progress, out);
 }
 
 void LookupEngine::write_freshness(LookupRequest& request) {
     for (const auto& view : catalogue_.views()) {
-        const bool readable = progress_.trouble(view->topic).empty();
-        const bool settled = progress_.settled(view->topic);
+        const LookupRouter::Overall overall = router_.overall(*view);
         const bool asked_for = !request.query.view || request.query.view == view.get();
-        request.read_again = request.read_again || (asked_for && readable && !settled);
-        const ViewProgressSummary& summary = progress_.summary(*view);
-        const bool known = readable && settled && summary.foreign.empty();
-        freshness_.visible(view->index, known ? summary.watermark : std::nullopt);
+        request.read_again = request.read_again || (asked_for && overall.trouble.empty() && !overall.settled);
+        const bool known = overall.trouble.empty() && overall.settled && overall.foreign.empty();
+        freshness_.visible(view->index, known ? overall.watermark : std::nullopt);
     }
     if (request.read_again) return;
     RespWriter out(request.body, request.protocol);
-    freshet::write_freshness(request.query, catalogue_, freshness_, progress_.redis_now(now), out);
+    freshet::write_freshness(request.query, catalogue_, freshness_, router_.redis_now(now), out);
 }
 
 void LookupEngine::fail(LookupRequest& request, std::string_view code, std::string_view message) {
@@ -311,20 +263,28 @@ void LookupEngine::fail(LookupRequest& request, std::string_view code, std::stri
 // between: then it must not be called fresh by what the records said.
 void LookupEngine::confirm_missing(LookupRequest& request) {
     request.confirmed = true;
-    progress_.ask_again(request.query.view->topic);
-    expect(request, Step::epoch, 0);
+    for (std::size_t i = 0; i < request.moments.size(); ++i) {
+        LookupPrimary& primary = *request.moments[i].primary;
+        if (!request.moments[i].missing || !primary.redis.usable()) continue;
+        primary.progress.ask_again(request.query.view->topic);
+        primary.redis.expect(request, tag_of(Step::epoch, i));
+        ++request.waiting;
+    }
+    if (request.waiting == 0) settle(request);
 }
 
 void LookupEngine::settle(LookupRequest& request) {
     if (request.done) return;
-    if (request.missing && !request.confirmed && !request.failed && !request.read_again && redis_.usable())
+    if (!request.try_again.empty() && !request.failed) return try_again(request);
+    if (request.missing && !request.confirmed && !request.failed && !request.read_again)
         return confirm_missing(request);
     if (request.not_yet && !request.failed) return wait(request);
     if (request.read_again && !request.failed) {
-        if (request.attempts >= kMostAttempts || !redis_.usable()) {
-            fail(request, "UNAVAILABLE", "the progress records change at each reading; try again");
+        if (request.attempts < kMostAttempts) {
+            send(request);
+            if (request.waiting > 0) return;
         } else {
-            return send(request);
+            fail(request, "UNAVAILABLE", "the progress records change at each reading; try again");
         }
     }
     if (!request.failed && request.kind == LookupRequest::Kind::status) {

@@ -1,5 +1,5 @@
-// Answers look-ups inside one event loop: sends what they need through the pipeline and turns replies into
-// rows.
+// Answers look-ups inside one event loop: sends what they need to the primaries that hold it and turns replies
+// into rows.
 #pragma once
 
 #include <chrono>
@@ -11,10 +11,9 @@
 
 #include "io/lookup/lookup_catalogue.hpp"
 #include "io/lookup/lookup_observer.hpp"
-#include "io/lookup/lookup_progress.hpp"
 #include "io/lookup/lookup_request.hpp"
+#include "io/lookup/lookup_router.hpp"
 #include "io/lookup/resting_entities.hpp"
-#include "io/redis/redis_pipeline.hpp"
 #include "model/freshness_tracker.hpp"
 
 namespace freshet {
@@ -27,7 +26,7 @@ public:
     // To call look_again() after a time.
     using Later = std::function<void(Duration)>;
 
-    LookupEngine(const LookupCatalogue& catalogue, RedisPipeline& redis, std::string prefix, Duration max_age,
+    LookupEngine(const LookupCatalogue& catalogue, LookupRouter& router, const std::string& prefix,
                  LookupObserver& observer, StatusWriter status, Later later);
 
     // The time of this turn of the loop; set at its begin.
@@ -46,27 +45,44 @@ public:
     void count(const LookupRequest& request);
     void count_error(std::string_view code) { observer_.failed(code); }
 
-    LookupProgress& progress() { return progress_; }
     const LookupCatalogue& catalogue() const { return catalogue_; }
-    RedisPipeline& redis() { return redis_; }
+    const LookupRouter& router() const { return router_; }
 
 private:
     friend struct LookupRequest;
 
-    // What a reply of Redis is about; its tag holds the row, too.
-    enum class Step : std::uint64_t { heads, queued, whole, names, epoch };
-    void expect(LookupRequest& request, Step step, std::size_t row);
+    // What a reply is about, in the tag. The row is of the request; with an epoch, the index among its moments.
+    // Of what is queued, only an error is of interest.
+    enum class Step : std::uint64_t { heads = 0, whole = 1, names = 2, epoch = 3, queued = 4 };
+    static constexpr std::uint64_t tag_of(Step step, std::size_t row) {
+        return static_cast<std::uint64_t>(step) << 32 | row;
+    }
+    static constexpr Step step_of(std::uint64_t tag) { return static_cast<Step>(tag >> 32); }
+    static constexpr std::size_t row_of(std::uint64_t tag) { return tag & 0xffffffff; }
 
     void start_parts(LookupRequest& request);
     void part_done(LookupRequest& whole);
     void send(LookupRequest& request);
     void send_reads(LookupRequest& request);
-    void send_head(LookupRequest& request, std::size_t row);
+    // Finds the primary of each row; if one cannot be asked, the request has failed.
+    bool route(LookupRequest& request);
+    void send_pings(LookupRequest& request);
+    // The connection for the next command about a row.
+    RedisPipeline& connection_of(LookupRequest& request, std::size_t row);
+    // Each reads something of a row where it is, and expects the reply.
+    void send_heads(LookupRequest& request, std::size_t row);
     void send_whole(LookupRequest& request, std::size_t row);
+    void send_names(LookupRequest& request, std::size_t row);
+    // Whether an error reply has been dealt with: its row is asked for elsewhere, or all of it later.
+    bool send_elsewhere(LookupRequest& request, std::uint64_t tag, std::string_view error);
+    void send_again(LookupRequest& request, std::uint64_t tag);
+    void expect(LookupRequest& request, RedisPipeline& redis, Step step, std::size_t row);
     void replied(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
-    void lost(LookupRequest& request);
-    void handle(LookupRequest& request, Step step, std::size_t row, const RedisAnswer& answer);
-    bool take_moment(LookupRequest& request);
+    void lost(LookupRequest& request, std::uint64_t tag);
+    void handle(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
+    // By the records of the primary; null: the request has failed, or is to be read again.
+    LookupRequest::Moment* moment_of(LookupRequest& request, LookupPrimary& primary);
+    bool take_moment(LookupRequest& request, LookupPrimary& primary);
     bool take_time(LookupRequest& request, const ViewProgressSummary& summary);
     void read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads);
     void read_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both);
@@ -77,16 +93,17 @@ private:
     Result<void> answer_row(LookupRequest& request, std::size_t row);
     Result<void> write_row(LookupRequest& request, std::size_t row);
     bool take_own_event(LookupRequest& request);
-    void add_own_event(LookupRequest& request);
-    bool has_come(LookupRequest& request);
+    void add_own_event(LookupRequest& request, const ReadMoment& moment);
+    bool has_come(LookupRequest& request, const LookupProgress& records);
     void wait(LookupRequest& request);
+    void try_again(LookupRequest& request);
     void explain(LookupRequest& request, const RedisAnswer& both);
     void write_freshness(LookupRequest& request);
     void corrupt_head(LookupRequest& request, std::size_t row, const Error& error);
     void corrupt_sealed(LookupRequest& request, std::size_t row, const RedisAnswer& both, const Error& error);
     void name_corrupt_head(LookupRequest& request, std::size_t row, const RedisAnswer& fields);
     void corrupt(LookupRequest& request, std::string_view key, std::string_view field, const Error& error);
-    bool may_be_of_new_layout(LookupRequest& request);
+    bool may_be_of_new_layout(LookupRequest& request, std::size_t row);
     void confirm_missing(LookupRequest& request);
     void settle(LookupRequest& request);
     void finish(LookupRequest& request);
@@ -94,13 +111,15 @@ private:
 
     // Valid until the next call, in key_.
     const std::string& head_key(const LookupRequest& request, std::size_t row);
+    // The moment of a row that has one.
+    LookupRequest::Moment& moment_of_row(LookupRequest& request, std::size_t row);
+    static const std::set<std::string>& layouts(const LookupRequest& request, std::size_t row);
 
     const LookupCatalogue& catalogue_;
-    RedisPipeline& redis_;
+    LookupRouter& router_;
     LookupObserver& observer_;
     StatusWriter status_;
     Later later_;
-    LookupProgress progress_;
     FreshnessTracker freshness_;
     std::vector<std::unique_ptr<RowReader>> readers_;           // one a view
     std::vector<std::string> key_starts_;                       // of a view's head keys

@@ -23,14 +23,15 @@ LookupLoop::LookupLoop(LookupShared& shared, const std::vector<int>& listening)
       sweep_(io_),
       closing_(io_),
       again_(io_),
-      redis_(io_, shared.redis, shared.options.redis_silence,
-             {.woken = [this] { woken(); },
-              .handed_out = [this] { end_turn_later(); },
-              .connected = [this] { end_turn_later(); },
-              .disconnected = [this] { engine_.progress().forget(); }}),
+      router_(io_, shared.catalogue,
+              {shared.redis, shared.cluster, shared.options.redis_silence, shared.options.max_record_age},
+              {.woken = [this] { woken(); },
+               .handed_out = [this] { end_turn_later(); },
+               .connected = [this] { end_turn_later(); },
+               .disconnected = {}}),
       observer_(shared),
       engine_(
-          shared.catalogue, redis_, shared.redis.prefix, shared.options.max_record_age, observer_,
+          shared.catalogue, router_, shared.redis.prefix, observer_,
           [this](RespWriter& out) { LookupCommands::write_status(shared_, engine_, out); },
           [this](Duration in) { look_again_later(in); }),
       commands_(shared, engine_, [this](std::string& lines) {
@@ -49,7 +50,7 @@ LookupLoop::~LookupLoop() { join(); }
 
 void LookupLoop::start() {
     woken();
-    redis_.start();
+    router_.start();
     for (auto& acceptor : acceptors_) accept(acceptor);
     sweep();
     thread_ = std::thread([this] { run(); });
@@ -69,7 +70,7 @@ void LookupLoop::run() {
 void LookupLoop::turn() {
     const auto stay = shared_.options.busy_poll;
     const auto until = Clock::now() + stay;
-    while (stay.count() > 0 && redis_.outstanding() > 0 && !io_.stopped() && Clock::now() < until)
+    while (stay.count() > 0 && router_.outstanding() > 0 && !io_.stopped() && Clock::now() < until)
         if (io_.poll() == 0) std::this_thread::yield();
     io_.run_one();
 }
@@ -80,7 +81,7 @@ void LookupLoop::give_up_all(const std::string& reason) {
     observer_.failed("ERR");
     turn_ends_ = false;
     for (const auto& [id, client] : std::unordered_map(clients_)) client->close();
-    redis_.give_up(reason);
+    router_.give_up(reason);
     end_turn_later();
 }
 
@@ -158,7 +159,8 @@ void LookupLoop::end_turn() {
         client->listed_as_held_back = false;
         client->resume();
     }
-    redis_.flush();
+    router_.keep_up();
+    router_.flush();
     closed_.clear();
     if (stopping_) end_if_done();
 }
@@ -178,6 +180,7 @@ void LookupLoop::sweep() {
     sweep_.async_wait([this](const asio::error_code& cancelled) {
         if (!cancelled) sweep();
     });
+    router_.keep_up();
     const auto clients = clients_;
     for (const auto& [id, client] : clients)
         client->check(Clock::now(), stopping_ ? kMostLingeringWhenStopping : kMostLingering);
@@ -204,7 +207,7 @@ void LookupLoop::end_if_done() {
     if (!clients_.empty()) return;
     closing_.cancel();
     sweep_.cancel();
-    redis_.stop();
+    router_.stop();
     io_.stop();
 }
 

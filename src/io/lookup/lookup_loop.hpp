@@ -1,5 +1,6 @@
 // One reader of the look-up server: an event loop on a thread of its own with its listening sockets, its
-// clients and its connection to Redis. What its clients asked for in one turn goes to Redis as one pipeline.
+// clients and its connections to Redis. What its clients asked for in one turn goes to each primary as one
+// pipeline.
 #pragma once
 
 #include <asio.hpp>
@@ -67,7 +68,7 @@ private:
     asio::steady_timer sweep_;
     asio::steady_timer closing_;
     asio::steady_timer again_;
-    RedisPipeline redis_;
+    LookupRouter router_;
     Observer observer_;
     LookupEngine engine_;
     LookupCommands commands_;

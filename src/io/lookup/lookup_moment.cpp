@@ -7,40 +7,48 @@ namespace freshet {
 
 namespace {
 
-constexpr Duration kLookAgain{5};  // for the record of a view that has not come far enough
+constexpr Duration kLookAgain{5};     // for the record of a view that has not come far enough
+constexpr Duration kTryAgain{1'000};  // how long, while keys are on their way to another primary
 
 }  // namespace
 
-bool LookupEngine::take_moment(LookupRequest& request) {
+LookupRequest::Moment* LookupEngine::moment_of(LookupRequest& request, LookupPrimary& primary) {
+    for (LookupRequest::Moment& moment : request.moments)
+        if (moment.primary == &primary) return &moment;
+    return take_moment(request, primary) ? &request.moments.back() : nullptr;
+}
+
+bool LookupEngine::take_moment(LookupRequest& request, LookupPrimary& primary) {
     const ServedView& view = *request.query.view;
-    if (const std::string& trouble = progress_.trouble(view.topic); !trouble.empty()) {
+    const LookupProgress& progress = primary.progress;
+    if (const std::string& trouble = progress.trouble(view.topic); !trouble.empty()) {
         fail(request, "UNAVAILABLE", trouble);
         return false;
     }
-    if (!progress_.settled(view.topic)) {
+    if (!progress.settled(view.topic)) {
         request.read_again = true;
         return false;
     }
-    const ViewProgressSummary& summary = progress_.summary(view);
+    const ViewProgressSummary& summary = progress.summary(view);
     if (!summary.foreign.empty()) {
         fail(request, "UNAVAILABLE",
              summary.foreign + " is counted under another definition than this node serves; give the nodes " +
                  "one configuration, or raise the view's version");
         return false;
     }
-    if (request.query.after && !has_come(request)) return false;
+    if (request.query.after && !has_come(request, progress)) return false;
+    request.moments.push_back({&primary, {{}, summary.watermark, summary.since, progress.redis_now(now)}});
     return take_time(request, summary);
 }
 
 bool LookupEngine::take_time(LookupRequest& request, const ViewProgressSummary& summary) {
     const View& view = request.query.view->plan.view();
-    request.moment = {{}, summary.watermark, summary.since, progress_.redis_now(now)};
-    request.has_moment = true;
+    ReadMoment& moment = request.moments.back().read;
     const bool by_event = view.clock == View::Clock::event;
-    const std::optional<Timestamp> clock = by_event ? summary.clock : request.moment.now;
-    request.moment.at = clock;
+    const std::optional<Timestamp> clock = by_event ? summary.clock : moment.now;
+    moment.at = clock;
     if (request.query.at && clock) {
-        request.moment.at = request.query.at;
+        moment.at = request.query.at;
         if (const Timestamp oldest = *clock - view.retain; *request.query.at < oldest) {
             fail(request, "RANGE",
                  "AT " + std::to_string(unix_ms(*request.query.at)) + " is before " +
@@ -50,8 +58,8 @@ bool LookupEngine::take_time(LookupRequest& request, const ViewProgressSummary& 
         }
     }
     if (request.kind == LookupRequest::Kind::get && view.freshness.on_breach == OnBreach::error &&
-        request.moment.in_breach(*request.query.view)) {
-        const auto staleness = request.moment.staleness();
+        moment.in_breach(*request.query.view)) {
+        const auto staleness = moment.staleness();
         fail(request, "STALE",
              "view " + view.name + " is " +
                  (staleness ? std::to_string(staleness->count()) + " ms" : "unknown time") +
@@ -61,17 +69,17 @@ bool LookupEngine::take_time(LookupRequest& request, const ViewProgressSummary& 
     return true;
 }
 
-bool LookupEngine::has_come(LookupRequest& request) {
+bool LookupEngine::has_come(LookupRequest& request, const LookupProgress& records) {
     const ServedView& view = *request.query.view;
     const LookupQuery::After& after = *request.query.after;
-    const auto& partitions = progress_.partitions(view.topic);
+    const auto& partitions = records.partitions(view.topic);
     if (after.partition >= partitions.size() && partitions.front().recorded) {
         fail(request, "BADARG",
              "topic " + view.source.topic + " has " + std::to_string(partitions.size()) +
                  " partitions, and AFTER names partition " + std::to_string(after.partition));
         return false;
     }
-    const auto& progress = progress_.progress(view, after.partition);
+    const auto& progress = records.progress(view, after.partition);
     request.not_yet = !progress || progress->next <= after.offset;
     return !request.not_yet;
 }
@@ -89,15 +97,25 @@ void LookupEngine::wait(LookupRequest& request) {
     if (waiting_.size() == 1) later_(kLookAgain);
 }
 
+// Keys of a slot that moves arrive one after the other; a head and its sealed tiles may be parted for a moment.
+void LookupEngine::try_again(LookupRequest& request) {
+    if (now - request.started >= kTryAgain) {
+        fail(request, "UNAVAILABLE", request.try_again);
+        return finish(request);
+    }
+    waiting_.push_back(&request);
+    if (waiting_.size() == 1) later_(kLookAgain);
+}
+
 void LookupEngine::look_again() {
     for (LookupRequest* request : std::exchange(waiting_, {})) {
-        if (request->waiter && redis_.usable()) {
-            request->attempts = 0;
-            send(*request);
+        if (!request->waiter && !request->whole) {
+            finish(*request);
             continue;
         }
-        if (request->waiter) fail(*request, "UNAVAILABLE", redis_.reason());
-        finish(*request);
+        request->attempts = 0;
+        send(*request);
+        if (request->waiting == 0) settle(*request);
     }
 }
 

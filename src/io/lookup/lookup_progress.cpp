@@ -15,20 +15,24 @@ namespace {
 constexpr std::int64_t kMostPartitions = 100'000;
 constexpr std::uint64_t kTimeTag = 0xffffffff;
 constexpr std::uint64_t kLayoutsTag = 0xfffffffe;
-constexpr std::size_t kFixedFields = 3;  // before two a view
+constexpr std::size_t kFixedFields = 4;  // before two a view
 
 constexpr std::uint64_t tag_of(std::size_t topic, std::uint64_t what) { return topic << 32 | what; }
 
 }  // namespace
 
 LookupProgress::LookupProgress(const LookupCatalogue& catalogue, RedisPipeline& redis,
-                               const std::string& prefix, Duration max_age)
+                               const std::string& prefix, Duration max_age, RecordPlaces& places,
+                               const Endpoint& self)
     : redis_(redis),
       prefix_(prefix),
       max_age_(max_age),
+      record_places_(places),
+      self_(self),
       summaries_(catalogue.views().size()),
       layouts_(catalogue.views().size()),
       places_(catalogue.views().size()) {
+    topics_.reserve(catalogue.topics().size());
     for (const ServedTopic& served : catalogue.topics()) {
         Topic& topic = topics_.emplace_back();
         topic.served = &served;
@@ -43,10 +47,10 @@ LookupProgress::LookupProgress(const LookupCatalogue& catalogue, RedisPipeline& 
 void LookupProgress::provide(Topic& topic, std::size_t partitions) {
     topic.partitions.resize(partitions);
     while (topic.commands.size() < partitions) {
-        const PartitionId id{static_cast<std::int32_t>(topic.commands.size())};
-        std::vector<std::string> arguments{"HMGET", record_key(prefix_, Partition{topic.served->name, id}),
-                                           std::string(record_field::kPartitions),
-                                           std::string(record_field::kEpoch), std::string(record_field::kNode)};
+        std::vector<std::string> arguments{"HMGET", key_of(topic, topic.commands.size())};
+        for (const std::string_view field :
+             {record_field::kPartitions, record_field::kEpoch, record_field::kNode, record_field::kSlots})
+            arguments.emplace_back(field);
         for (const ServedView* view : topic.served->views) {
             arguments.push_back(record_field::position(view->plan.id()));
             arguments.push_back(record_field::definition(view->plan.id()));
@@ -56,8 +60,22 @@ void LookupProgress::provide(Topic& topic, std::size_t partitions) {
     }
 }
 
+std::string LookupProgress::key_of(const Topic& topic, std::size_t partition) const {
+    const PartitionId id{static_cast<std::int32_t>(partition)};
+    return record_key(prefix_, Partition{topic.served->name, id},
+                      tag_of(record_places_.place(self_, index_of(topic), partition)));
+}
+
+void LookupProgress::place_again(Topic& topic) {
+    topic.placed = record_places_.version();
+    topic.commands.clear();
+    provide(topic, topic.partitions.size());
+    topic.asked.reset();
+}
+
 void LookupProgress::refresh(std::size_t index, Clock::time_point now) {
     Topic& topic = topics_[index];
+    if (topic.placed != record_places_.version()) place_again(topic);
     if (topic.asked && now - *topic.asked <= max_age_) return;
     topic.asked = now;
     if (std::exchange(topic.layouts_wanted, false)) ask_layouts(index);
@@ -78,8 +96,7 @@ void LookupProgress::want_layouts(std::size_t topic) {
 void LookupProgress::ask_layouts(std::size_t index) {
     const Topic& topic = topics_[index];
     for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
-        const PartitionId id{static_cast<std::int32_t>(i)};
-        std::vector<std::string> arguments{"HMGET", record_key(prefix_, Partition{topic.served->name, id})};
+        std::vector<std::string> arguments{"HMGET", key_of(topic, i)};
         for (const ServedView* view : topic.served->views)
             arguments.push_back(record_field::layouts(view->plan.id()));
         append_redis_command(redis_.out(), std::vector<std::string_view>(arguments.begin(), arguments.end()));
@@ -95,8 +112,7 @@ void LookupProgress::take_layouts(const Topic& topic, const RedisAnswer& answer)
 // The first partition's epoch stands for all: Redis forgets its records together, and who writes one anew takes
 // another epoch.
 void LookupProgress::ask_again(std::size_t index) {
-    const std::string key = record_key(prefix_, Partition{topics_[index].served->name, PartitionId{0}});
-    append_redis_command(redis_.out(), {"HGET", key, record_field::kEpoch});
+    append_redis_command(redis_.out(), {"HGET", key_of(topics_[index], 0), record_field::kEpoch});
 }
 
 bool LookupProgress::still_stands(std::size_t index, const RedisAnswer& answer) {
@@ -120,6 +136,10 @@ void LookupProgress::lost(std::uint64_t) {}
 
 void LookupProgress::take_record(Topic& topic, std::size_t partition, const RedisAnswer& answer) {
     const std::size_t views = topic.served->views.size();
+    if (answer.is_error() && record_places_.moved(answer.text)) {
+        topic.moved = true;
+        return;
+    }
     if (answer.elements.size() != kFixedFields + 2 * views) {
         topic.new_trouble = redis_.where() + ": " +
                             (answer.is_error() ? std::string(answer.text) : "an unexpected reply to HMGET");
@@ -131,6 +151,8 @@ void LookupProgress::take_record(Topic& topic, std::size_t partition, const Redi
     into.recorded = answer.elements[1].is_string();
     into.epoch = Epoch{static_cast<std::uint64_t>(whole_number(text(1)).value_or(0))};
     into.node = text(2);
+    record_places_.note(self_, index_of(topic), partition,
+                        into.recorded ? std::optional(into.epoch) : std::nullopt, text(3));
     into.views.resize(views);
     into.definitions.resize(views);
     if (partition == 0)
@@ -174,10 +196,18 @@ void LookupProgress::take_time(Topic& topic, const RedisAnswer& answer) {
     }
     topic.trouble = std::exchange(topic.new_trouble, {});
     const std::size_t read = std::exchange(topic.replied, 0);
-    topic.settled = topic.named <= read;
+    const bool moved = std::exchange(topic.moved, false);
+    topic.settled = topic.named <= read && !moved && !lacks_a_record(topic);
     if (!topic.settled) topic.asked.reset();
     if (topic.named > 0) provide(topic, topic.named);
     summarize(topic);
+}
+
+bool LookupProgress::lacks_a_record(const Topic& topic) const {
+    for (std::size_t i = 0; i < topic.partitions.size(); ++i)
+        if (!topic.partitions[i].recorded && record_places_.may_stand_elsewhere(self_, index_of(topic), i))
+            return true;
+    return false;
 }
 
 void LookupProgress::summarize(const Topic& topic) {
@@ -231,7 +261,7 @@ void LookupProgress::forget() {
         topic.asked.reset();
         topic.replied = 0;
         topic.new_trouble.clear();
-        topic.settled = false;
+        topic.settled = topic.moved = false;
     }
     times_asked_.clear();
 }

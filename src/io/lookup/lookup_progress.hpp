@@ -1,5 +1,5 @@
-// What a reader knows of the progress records: how far each view has got, read again before it is too old. One
-// a loop.
+// What a reader knows of the progress records of one primary: how far each view has got there, read again
+// before it is too old. One a primary and loop.
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "io/lookup/lookup_catalogue.hpp"
+#include "io/lookup/record_places.hpp"
 #include "io/redis/redis_pipeline.hpp"
 #include "model/progress.hpp"
 
@@ -38,14 +39,16 @@ class LookupProgress : private RedisPipeline::Receiver {
 public:
     using Clock = RedisPipeline::Clock;
 
+    // `self`: the address of the primary.
     LookupProgress(const LookupCatalogue& catalogue, RedisPipeline& redis, const std::string& prefix,
-                   Duration max_age);
+                   Duration max_age, RecordPlaces& places, const Endpoint& self);
 
     // Adds commands that read the records of a topic, unless that was done within max_age. Whatever is added to
     // the pipeline afterwards is answered after them.
     void refresh(std::size_t topic, Clock::time_point now);
 
-    // False until the records of as many partitions were read as the topic has: read once more.
+    // False until the records of as many partitions were read as the topic has, or while this primary has none
+    // where another has one or has not told: read once more.
     bool settled(std::size_t topic) const { return topics_[topic].settled; }
     // Why nothing can be said about a topic; empty when something can.
     const std::string& trouble(std::size_t topic) const { return topics_[topic].trouble; }
@@ -83,13 +86,19 @@ private:
         std::string new_trouble;
         std::string trouble;
         bool settled = false;
+        bool moved = false;  // some record is no longer where it was looked for
         bool layouts_wanted = false;
+        std::uint64_t placed = 0;  // the version of the places that the commands name
     };
 
     void replied(std::uint64_t tag, const RedisAnswer& answer) override;
     void lost(std::uint64_t tag) override;
 
     void provide(Topic& topic, std::size_t partitions);
+    void place_again(Topic& topic);
+    std::string key_of(const Topic& topic, std::size_t partition) const;
+    bool lacks_a_record(const Topic& topic) const;
+    std::size_t index_of(const Topic& topic) const { return static_cast<std::size_t>(&topic - topics_.data()); }
     void ask_layouts(std::size_t index);
     void take_layouts(const Topic& topic, const RedisAnswer& answer);
     void take_record(Topic& topic, std::size_t partition, const RedisAnswer& answer);
@@ -102,6 +111,8 @@ private:
     RedisPipeline& redis_;
     std::string prefix_;
     Duration max_age_;
+    RecordPlaces& record_places_;
+    const Endpoint self_;
     std::vector<Topic> topics_;
     std::vector<ViewProgressSummary> summaries_;
     std::vector<std::set<std::string>> layouts_;               // by view

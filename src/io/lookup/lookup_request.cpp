@@ -17,19 +17,21 @@ constexpr std::size_t kKeptRows = 1024;
 void LookupRequest::replied(std::uint64_t tag, const RedisAnswer& answer) {
     engine.replied(*this, tag, answer);
 }
-void LookupRequest::lost(std::uint64_t) { engine.lost(*this); }
+void LookupRequest::lost(std::uint64_t tag) { engine.lost(*this, tag); }
 
 void LookupRequest::reset() {
     waiter = nullptr;
     kind = Kind::local;
     command = {};
     protocol = Resp::v2;
-    done = failed = read_again = not_yet = has_moment = false;
+    done = failed = read_again = not_yet = false;
     own_event.reset();
     missing = confirmed = false;
     in_order = true;
     waiting = 0;
-    attempts = 0;
+    attempts = redirections = 0;
+    try_again.clear();
+    moments.clear();
     corrupt.reset();
     whole = nullptr;
     if (body.capacity() > kKeptBody) body = {};

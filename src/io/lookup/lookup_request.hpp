@@ -18,6 +18,7 @@
 namespace freshet {
 
 class LookupEngine;
+struct LookupPrimary;
 struct LookupRequest;
 
 // The client's end.
@@ -53,7 +54,11 @@ struct LookupRequest final : RedisPipeline::Receiver {
     std::optional<OwnEvent> own_event;  // of query.own_event
     std::size_t entities() const { return kind == Kind::vector ? vector.entities : query.entities(); }
     struct Row {
-        std::size_t begin = 0;  // in body
+        LookupPrimary* primary = nullptr;  // that serves it: its records tell the moment
+        LookupPrimary* asked = nullptr;    // another one while its slot is on the way there,
+        bool asking = false;               // which must be told so before the next command
+        bool refused = false;              // of a transaction, a command: its end says no more
+        std::size_t begin = 0;             // in body
         std::size_t end = 0;
     };
     std::vector<Row> rows;
@@ -63,10 +68,16 @@ struct LookupRequest final : RedisPipeline::Receiver {
     bool not_yet = false;     // the view has not come to where query.after says
     bool read_again = false;  // the records did not cover the topic, or are gone: all of it once more
     int attempts = 0;
+    int redirections = 0;
+    std::string try_again;   // Redis's answer while keys are on their way: all of it once more, a little later
     bool missing = false;    // some entity was not there,
     bool confirmed = false;  // and whether Redis was emptied meanwhile has been asked
-    bool has_moment = false;
-    ReadMoment moment;
+    struct Moment {
+        LookupPrimary* primary = nullptr;
+        ReadMoment read;
+        bool missing = false;  // some entity of that primary
+    };
+    std::vector<Moment> moments;         // one a primary, once its records are known
     std::optional<std::size_t> corrupt;  // index of a head that does not decode; its field is being asked for
 
     // For the next use.

@@ -18,7 +18,7 @@
 
 namespace freshet {
 
-// When all rows of a request are read, and how far the view had got before their values were.
+// When rows of a request are read, and how far the view had got before their values were.
 struct ReadMoment {
     std::optional<Timestamp> at;         // none: the view has no clock yet, so every entity is missing
     std::optional<Timestamp> watermark;  // none: some partition has none

@@ -85,18 +85,20 @@ LookupOptions LookupOptions::from(const LookupConfig& config) {
 }
 
 struct LookupServer::Impl {
-    Impl(LookupOptions options, Definitions definitions, RedisConfig redis, LookupObserver& observer,
-         StatusProvider status)
-        : shared(std::move(options), std::move(definitions), std::move(redis), observer, std::move(status)) {}
+    Impl(LookupOptions options, Definitions definitions, RedisConfig redis,
+         std::shared_ptr<ClusterTopology> cluster, LookupObserver& observer, StatusProvider status)
+        : shared(std::move(options), std::move(definitions), std::move(redis), std::move(cluster), observer,
+                 std::move(status)) {}
 
     LookupShared shared;
     std::vector<std::unique_ptr<LookupLoop>> loops;
 };
 
 LookupServer::LookupServer(LookupOptions options, Definitions definitions, RedisConfig redis,
-                           LookupObserver& observer, StatusProvider status)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(definitions), std::move(redis), observer,
-                                   std::move(status))) {}
+                           LookupObserver& observer, StatusProvider status,
+                           std::shared_ptr<ClusterTopology> cluster)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(definitions), std::move(redis),
+                                   std::move(cluster), observer, std::move(status))) {}
 
 LookupServer::~LookupServer() { stop(); }
 

@@ -51,11 +51,13 @@ struct LookupOptions {
 // Lines for FS.STATUS; called from the readers' threads.
 using StatusProvider = std::function<std::vector<std::pair<std::string, std::string>>()>;
 
+class ClusterTopology;
+
 class LookupServer {
 public:
-    // `observer` outlives the server.
+    // `observer` outlives the server. `cluster`: where `redis` is one, what is known of it.
     LookupServer(LookupOptions options, Definitions definitions, RedisConfig redis, LookupObserver& observer,
-                 StatusProvider status = {});
+                 StatusProvider status = {}, std::shared_ptr<ClusterTopology> cluster = nullptr);
     ~LookupServer();
 
     // Listens and starts the threads. Redis need not be up.

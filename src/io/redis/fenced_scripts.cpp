@@ -41,7 +41,7 @@ end
 // number of heads, then key and head of each. After the runs, for each head with sealed tiles: index of its key
 // in ARGV, number of chunks, then field and bytes of each; no bytes remove the field. Answers `calls`.
 constexpr std::string_view kWrite = R"(
-local unpack = struct.unpack
+local unpack, pcall = struct.unpack, redis.pcall
 local runs_end = tonumber(argv[4])
 
 local newest = mark_offset(argv[3]) > mark_offset(call('HGET', record, 'read'))
@@ -95,18 +95,18 @@ while i <= #argv do
   local j, chunks = tonumber(argv[i]), tonumber(argv[i + 1])
   if not stale[j] and (chunks > 0 or sealed_count[j] > 0) then
     local sealed = argv[j] .. SEALED
+    -- What is gone cannot be named while its slot moves, and need not be: hence pcall, and removals last.
     for k = i + 2, i + 2 * chunks, 2 do
-      if argv[k + 1] == '' then
-        call('HDEL', sealed, argv[k])
-      else
-        call('HSET', sealed, argv[k], argv[k + 1])
-      end
+      if argv[k + 1] ~= '' then call('HSET', sealed, argv[k], argv[k + 1]) end
     end
-    local expiry = call('PEXPIRETIME', argv[j])
-    if expiry > 0 then
-      call('PEXPIREAT', sealed, expiry)
-    elseif expiry == -2 then
-      call('DEL', sealed)  -- what was written had expired already
+    for k = i + 2, i + 2 * chunks, 2 do
+      if argv[k + 1] == '' then pcall('HDEL', sealed, argv[k]) end
+    end
+    local expiry = pcall('PEXPIRETIME', argv[j])
+    if type(expiry) ~= 'number' or expiry == -2 then
+      pcall('DEL', sealed)  -- what was written had expired already
+    elseif expiry > 0 then
+      pcall('PEXPIREAT', sealed, expiry)
     end
   end
   i = i + 2 + 2 * chunks
@@ -167,8 +167,8 @@ call('HSET', record, 'partitions', argv[3])
 return {call('HINCRBY', record, 'calls', 1), now[1], now[2]}
 )";
 
-// ARGV: node, cluster, group, number of partitions. Answers {epoch, calls, seconds, microseconds, {record as it
-// stood}}.
+// ARGV: node, cluster, group, number of partitions, '1' to make no record where there is none, the epoch to
+// install or ''. Answers {epoch, calls, seconds, microseconds, {record as it stood}}.
 constexpr std::string_view kTakeEpoch = R"(
 local call = redis.call
 local record = KEYS[1]
@@ -179,9 +179,13 @@ for i = 1, #before, 2 do standing[before[i]] = before[i + 1] end
 if (standing.cluster or ARGV[2]) ~= ARGV[2] or (standing.group or ARGV[3]) ~= ARGV[3] then
   return {standing.epoch or '0', tonumber(standing.calls or 0), now[1], now[2], before}
 end
+if ARGV[5] == '1' and #before == 0 then return {'0', 0, now[1], now[2], before} end
+if ARGV[6] ~= '' and tonumber(standing.epoch or 0) >= tonumber(ARGV[6]) then
+  return redis.error_reply('TRYAGAIN another node takes an epoch at the same time')
+end
 local epoch = now[1] * 1000 + math.floor(now[2] / 1000)
 if standing.epoch then epoch = math.max(epoch, tonumber(standing.epoch) + 1) end
-local text = string.format('%.0f', epoch)
+local text = ARGV[6] ~= '' and ARGV[6] or string.format('%.0f', epoch)
 -- the taker may have counted before the topic grew, and the watermarks that stand are of all
 local partitions = math.max(tonumber(standing.partitions or 0), tonumber(ARGV[4]))
 call('HSET', record, 'epoch', text, 'node', ARGV[1], 'cluster', ARGV[2], 'group', ARGV[3], 'partitions', partitions)

@@ -84,12 +84,16 @@ Error RedisConnection::error(Errc code, std::string_view what) const {
 }
 
 Error RedisConnection::error_of(const RedisValue& error_reply) const {
-    constexpr std::array<std::string_view, 9> kPassing = {
-        "LOADING", "READONLY", "BUSY", "MASTERDOWN", "TRYAGAIN", "OOM", "CLUSTERDOWN", "MISCONF", "NOREPLICAS"};
+    constexpr std::array<std::string_view, 11> kPassing = {
+        "LOADING",     "READONLY", "BUSY",       "MASTERDOWN", "TRYAGAIN", "OOM",
+        "CLUSTERDOWN", "MISCONF",  "NOREPLICAS", "MOVED",      "ASK"};
+    // Of a script in a cluster whose slots move, or that is down.
+    constexpr std::string_view kPassingInScripts[] = {"access a non local key", "the cluster is down"};
     const std::string_view text = error_reply.text();
     const std::string_view code = text.substr(0, text.find(' '));
     if (std::find(kPassing.begin(), kPassing.end(), code) != kPassing.end() ||
-        text == "ERR max number of clients reached")
+        text == "ERR max number of clients reached" ||
+        std::ranges::any_of(kPassingInScripts, [&](auto part) { return text.find(part) != text.npos; }))
         return error(Errc::unavailable, text);
     return error(code == "WRONGTYPE" ? Errc::corrupt : Errc::refused, text);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "io/redis/slot_map.hpp"
 #include "io/stored/progress_codec.hpp"
 #include "io/stored/store_keys.hpp"
 
@@ -58,7 +59,7 @@ RedisPartialStore::RedisPartialStore(const RedisConfig& config, RedisTimeouts ti
 
 ScriptCall RedisPartialStore::fenced_call(const Fence& fence) const {
     ScriptCall call;
-    call.record_key = record_key(prefix_, fence.partition);
+    call.record_key = record_key(prefix_, fence.partition, tag_of(fence.slot));
     call.keep(std::to_string(fence.epoch.value));
     call.keep(std::to_string(fence.acked_calls));
     return call;
@@ -66,11 +67,13 @@ ScriptCall RedisPartialStore::fenced_call(const Fence& fence) const {
 
 Result<TakenEpoch> RedisPartialStore::take_epoch(const PartitionClaim& claim) {
     ScriptCall call;
-    call.record_key = record_key(prefix_, claim.partition);
+    call.record_key = record_key(prefix_, claim.partition, tag_of(claim.slot));
     call.add(claim.node);
     call.add(claim.kafka_cluster);
     call.add(claim.group);
     call.keep(claim.partitions);
+    call.add(claim.only_if_there ? "1" : "0");
+    call.keep(claim.epoch ? std::to_string(claim.epoch->value) : std::string());
     const Result<RedisReply> reply = scripts_.run(Script::take_epoch, call);
     if (!reply) return reply.error().within(claim.partition.text());
 
@@ -169,7 +172,11 @@ Result<Advanced> RedisPartialStore::advance(const Fence& fence, const ProgressUp
     call.keep(update.log.generation.value);
     call.keep(encode_begins(update.log));
     call.keep(encode_marks(update.log.marks));
-    call.keep(static_cast<std::int64_t>(update.layouts.size()));
+    call.keep(static_cast<std::int64_t>(update.layouts.size() + (update.slots.empty() ? 0 : 1)));
+    if (!update.slots.empty()) {
+        call.add(record_field::kSlots);
+        call.keep(encode_slots(update.slots));
+    }
     for (const auto& [id, list] : update.layouts) {
         call.keep(record_field::layouts(id));
         call.add(list);

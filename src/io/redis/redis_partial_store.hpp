@@ -1,4 +1,4 @@
-// The store of partials and progress records in one Redis primary.
+// The store of partials and progress records in one Redis server, or in one primary of a cluster.
 #pragma once
 
 #include <string>

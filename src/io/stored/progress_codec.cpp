@@ -93,6 +93,7 @@ bool parse_field(ProgressRecord& record, std::string_view name, std::string_view
     if (name == kMarks) return parse_marks(value, record.log.marks);
     if (name == kCalls) return parse(value, record.calls);
     if (name == kPartitions) return parse(value, record.partitions);
+    if (name == kSlots) return !(record.slots = decode_slots(value)).empty();
     if (name == kNode) record.node = value;
     if (name == kCluster) record.kafka_cluster = value;
     if (name == kGroup) record.group = value;
@@ -121,6 +122,22 @@ std::string encode_marks(std::span<const LogMark> marks) {
                 std::to_string(unix_ms(mark.time)) + ":" + in_hex(mark.content);
     }
     return text;
+}
+
+std::string encode_slots(std::span<const RecordSlot> slots) {
+    std::string text;
+    for (const RecordSlot slot : slots) text += (text.empty() ? "" : " ") + std::to_string(slot);
+    return text;
+}
+
+std::vector<RecordSlot> decode_slots(std::string_view text) {
+    std::vector<RecordSlot> slots;
+    while (!text.empty()) {
+        RecordSlot slot = 0;
+        if (!parse(take_word(text), slot) || slot >= 16'384) return {};
+        slots.push_back(slot);
+    }
+    return slots;
 }
 
 std::string encode_definition(const ViewProgress& progress) {
@@ -177,6 +194,7 @@ RecordFields encode_record(const ProgressRecord& record) {
         fields.emplace_back(definition(id), encode_definition(progress));
     }
     for (const auto& [id, list] : record.layouts) fields.emplace_back(layouts(id), list);
+    if (!record.slots.empty()) fields.emplace_back(kSlots, encode_slots(record.slots));
     return fields;
 }
 

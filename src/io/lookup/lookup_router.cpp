@@ -1,0 +1,147 @@
+#include "io/lookup/lookup_router.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "model/freshness_tracker.hpp"
+
+namespace freshet {
+
+LookupRouter::LookupRouter(asio::io_context& loop, const LookupCatalogue& catalogue, Settings settings,
+                           RedisPipeline::Hooks hooks)
+    : loop_(loop), catalogue_(catalogue), settings_(std::move(settings)), hooks_(std::move(hooks)) {
+    if (settings_.cluster) {
+        version_ = settings_.cluster->version();
+        adopt(settings_.cluster->current());
+    } else {
+        in_use_ = {&at(settings_.redis.address)};
+    }
+}
+
+LookupPrimary& LookupRouter::at(const Endpoint& address) {
+    auto& primary = all_[address.text()];
+    if (primary) return *primary;
+    RedisPipeline::Hooks hooks = hooks_;
+    hooks.connected = [this, address] {
+        ask_records_of(address);
+        hooks_.connected();
+    };
+    hooks.disconnected = [this, address] {
+        at(address).progress.forget();
+        if (settings_.cluster) settings_.cluster->refresh_soon();
+    };
+    const RedisConfig config = settings_.cluster ? reached_at(settings_.redis, address) : settings_.redis;
+    primary = std::make_unique<LookupPrimary>(loop_, config, settings_.silence, std::move(hooks), catalogue_,
+                                              settings_.max_record_age, places_);
+    return *primary;
+}
+
+// Whether a primary lacks a record is known only when the others have told theirs.
+void LookupRouter::ask_records_of(const Endpoint& address) {
+    if (!map_) return;
+    for (std::size_t topic = 0; topic < catalogue_.topics().size(); ++topic)
+        at(address).progress.refresh(topic, Clock::now());
+}
+
+void LookupRouter::adopt(SharedSlotMap map) {
+    map_ = std::move(map);
+    places_.adopt(map_);
+    in_use_.clear();
+    for (const auto& primary : map_->primaries()) in_use_.push_back(&at(primary.address));
+    if (started_) start();
+}
+
+void LookupRouter::run(LookupPrimary& primary, bool running) {
+    if (std::exchange(primary.running, running) == running) return;
+    running ? primary.redis.start() : primary.redis.stop();
+}
+
+void LookupRouter::keep_up() {
+    if (!settings_.cluster) return;
+    if (places_.out_of_date()) settings_.cluster->refresh_soon();
+    if (settings_.cluster->version() == version_) return;
+    version_ = settings_.cluster->version();
+    adopt(settings_.cluster->current());
+    for (const auto& [address, primary] : all_)
+        if (std::ranges::count(in_use_, primary.get()) == 0) run(*primary, false);
+}
+
+void LookupRouter::start() {
+    started_ = true;
+    for (LookupPrimary* primary : in_use_) run(*primary, true);
+}
+
+void LookupRouter::stop() {
+    for (const auto& [address, primary] : all_) run(*primary, false);
+}
+
+void LookupRouter::flush() {
+    for (const auto& [address, primary] : all_) primary->redis.flush();
+}
+
+void LookupRouter::give_up(const std::string& reason) {
+    for (const auto& [address, primary] : all_)
+        if (primary->running) primary->redis.give_up(reason);
+}
+
+std::size_t LookupRouter::outstanding() const {
+    std::size_t sum = 0;
+    for (const auto& [address, primary] : all_) sum += primary->redis.outstanding();
+    return sum;
+}
+
+LookupPrimary* LookupRouter::primary_of(std::string_view key) {
+    const auto owner = map_->owner_of(slot_of(key));
+    return owner ? in_use_[*owner] : nullptr;
+}
+
+std::optional<LookupRouter::Redirected> LookupRouter::redirected(const LookupPrimary& from,
+                                                                 std::string_view error) {
+    if (!settings_.cluster) return std::nullopt;
+    const auto redirection = redirection_of(error, from.address);
+    if (!redirection) {
+        if (error.starts_with("CLUSTERDOWN") || error.starts_with("LOADING")) settings_.cluster->refresh_soon();
+        return std::nullopt;
+    }
+    if (!redirection->ask) {
+        settings_.cluster->refresh_soon();
+        const auto owner = map_->owner_of(redirection->slot);
+        if (!owner || in_use_[*owner]->address != redirection->to)
+            adopt(std::make_shared<const SlotMap>(map_->with(redirection->slot, redirection->to)));
+    }
+    LookupPrimary& to = at(redirection->to);
+    run(to, true);
+    return Redirected{&to, redirection->ask};
+}
+
+LookupRouter::Overall LookupRouter::overall(const ServedView& view) const {
+    Overall all;
+    LowestWatermark watermark;
+    for (const LookupPrimary* primary : in_use_) {
+        const LookupProgress& progress = primary->progress;
+        if (all.trouble.empty()) all.trouble = progress.trouble(view.topic);
+        all.settled = all.settled && progress.settled(view.topic);
+        const ViewProgressSummary& summary = progress.summary(view);
+        if (all.foreign.empty()) all.foreign = summary.foreign;
+        watermark.add(summary.watermark);
+    }
+    all.watermark = watermark.get();
+    return all;
+}
+
+Timestamp LookupRouter::redis_now(Clock::time_point now) const {
+    Timestamp latest = in_use_.front()->progress.redis_now(now);
+    for (const LookupPrimary* primary : in_use_) latest = std::max(latest, primary->progress.redis_now(now));
+    return latest;
+}
+
+std::string LookupRouter::connections() const {
+    std::string to;
+    for (const LookupPrimary* primary : in_use_) {
+        if (!primary->redis.connected()) return primary->redis.reason();
+        to += (to.empty() ? "" : ", ") + primary->redis.where();
+    }
+    return "connected to " + to;
+}
+
+}  // namespace freshet

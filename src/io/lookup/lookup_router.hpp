@@ -1,0 +1,113 @@
+// Where a look-up is sent: to the one Redis server there is or, in a cluster, to the primary that serves the
+// slot of the key. All of a reader's connections to Redis, and what each primary's progress records say. One a
+// loop.
+#pragma once
+
+#include <asio.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/lookup/lookup_catalogue.hpp"
+#include "io/lookup/lookup_progress.hpp"
+#include "io/lookup/record_places.hpp"
+#include "io/redis/cluster_topology.hpp"
+#include "io/redis/redis_pipeline.hpp"
+
+namespace freshet {
+
+// A primary as a reader sees it. What its records say holds for the values that it holds.
+struct LookupPrimary {
+    LookupPrimary(asio::io_context& loop, const RedisConfig& config, Duration silence,
+                  RedisPipeline::Hooks hooks, const LookupCatalogue& catalogue, Duration max_age,
+                  RecordPlaces& places)
+        : address(config.address),
+          redis(loop, config, silence, std::move(hooks)),
+          progress(catalogue, redis, config.prefix, max_age, places, address) {}
+
+    const Endpoint address;
+    RedisPipeline redis;
+    LookupProgress progress;
+    bool running = false;  // it is connected, or trying to be
+};
+
+class LookupRouter {
+public:
+    using Clock = RedisPipeline::Clock;
+
+    struct Settings {
+        RedisConfig redis;
+        std::shared_ptr<ClusterTopology> cluster;  // null: a single server
+        Duration silence;                          // RedisPipeline's
+        Duration max_record_age;                   // LookupProgress's
+    };
+
+    // `hooks` are called for every connection; a lost one is the router's own affair.
+    LookupRouter(asio::io_context& loop, const LookupCatalogue& catalogue, Settings settings,
+                 RedisPipeline::Hooks hooks);
+
+    void start();
+    void stop();
+    // Sends what was added to any connection.
+    void flush();
+    // Takes over the cluster's newest map, and ends connections that it has no use for. Cheap when there is
+    // none.
+    void keep_up();
+    void give_up(const std::string& reason);
+    std::size_t outstanding() const;
+
+    // Whether it depends on the key where it stands.
+    bool has_slots() const { return map_ != nullptr; }
+    // Requires has_slots(). Stays valid for good. Null while no node serves the slot of the key.
+    LookupPrimary* primary_of(std::string_view key);
+    static constexpr std::string_view kNobody =
+        "no node of the redis cluster serves the slot of this key; see CLUSTER "
+        "INFO";
+    // At least one.
+    const std::vector<LookupPrimary*>& primaries() const { return in_use_; }
+
+    // Whom an error reply sends the command to: for good, since its slot is served there, or with ASKING before
+    // it, this once.
+    struct Redirected {
+        LookupPrimary* to;
+        bool asking;
+    };
+    std::optional<Redirected> redirected(const LookupPrimary& from, std::string_view error);
+
+    // A view over all primaries: what the one says that is furthest behind.
+    struct Overall {
+        std::string trouble;  // why nothing can be said; empty when something can
+        bool settled = true;
+        std::string foreign;
+        std::optional<Timestamp> watermark;
+    };
+    Overall overall(const ServedView& view) const;
+    // By the clock that is ahead of the others, so that no staleness is understated.
+    Timestamp redis_now(Clock::time_point now) const;
+    // "connected to redis a:1", or why it is not.
+    std::string connections() const;
+
+private:
+    void adopt(SharedSlotMap map);
+    LookupPrimary& at(const Endpoint& address);
+    static void run(LookupPrimary& primary, bool running);
+    void ask_records_of(const Endpoint& address);
+
+    asio::io_context& loop_;
+    const LookupCatalogue& catalogue_;
+    const Settings settings_;
+    const RedisPipeline::Hooks hooks_;
+    RecordPlaces places_;
+    SharedSlotMap map_;  // null: a single server
+    std::uint64_t version_ = 0;
+    bool started_ = false;
+    // Those that left the cluster rest here: handlers of their connections may still be under way.
+    std::map<std::string, std::unique_ptr<LookupPrimary>> all_;  // by address
+    std::vector<LookupPrimary*> in_use_;                         // in the order of the map's primaries
+};
+
+}  // namespace freshet

@@ -1,0 +1,231 @@
+// Look-ups over a real Redis Cluster, whose slots move and whose nodes fail.
+#include <csignal>
+
+#include "io/redis/cluster_topology.hpp"
+#include "support/lookup_for_tests.hpp"
+#include "support/redis_cluster.hpp"
+
+using namespace freshet;
+using namespace freshet::testing;
+
+namespace {
+
+class ClusterLookups : public LookupFixture {
+public:
+    explicit ClusterLookups(std::size_t replicas = 0) : cluster(3, replicas) {}
+    ~ClusterLookups() override { server_.reset(); }
+
+    test::RedisCluster cluster;
+
+    void start() override {
+        auto topology = ClusterTopology::open(cluster.config(), {.every = every});
+        REQUIRE_MESSAGE(topology, (topology ? "" : topology.error().message));
+        server_ =
+            std::make_unique<LookupServer>(options, definitions, cluster.config(), observer, status, *topology);
+        REQUIRE(server_->start());
+    }
+    // To the primary of the key, which is the second word.
+    std::string command(std::initializer_list<std::string_view> words) override {
+        return std::string(cluster.run_at_key({words.begin(), words.end()}).text());
+    }
+
+    std::string key(const std::string& entity) { return head_key("fs:", plan("spend").id(), entity); }
+    // An entity of `spend` that stood at a node when the cluster was made.
+    std::string entity_at(std::size_t node, std::size_t nth = 0) {
+        for (int i = 0;; ++i) {
+            const std::string entity = "card-" + std::to_string(i);
+            const std::size_t slot = slot_of(key(entity));
+            if (slot >= kSlots * node / 3 && slot < kSlots * (node + 1) / 3 && nth-- == 0) return entity;
+        }
+    }
+    // The slot where a node holds its records unless they name others.
+    static Slot record_slot_at(std::size_t node) {
+        return node == 2 ? kFirstRecordSlot : static_cast<Slot>(kSlots * (node + 1) / 3 - 1);
+    }
+    // The record of the topic's one partition, in a slot: all views counted up to noon.
+    void record_in(Slot slot, Duration behind = 0ms, std::string_view slots = "5460 10921 13907") {
+        ProgressRecord record;
+        record.epoch = Epoch{7};
+        record.node = "node-a";
+        record.partitions = 1;
+        for (const View& view : definitions.views)
+            record.views[plan(view.name).id()] = progress(view.name, kNoon, from_unix_ms(redis_ms()) - behind);
+        const std::string key = record_key("fs:", Partition{"payments", PartitionId{0}}, tag_of(slot));
+        for (const auto& [field, value] : encode_record(record)) command({"HSET", key, field, value});
+        command({"HSET", key, record_field::kSlots, slots});
+    }
+    void record_everywhere() {
+        for (std::size_t node = 0; node < 3; ++node) record_in(record_slot_at(node));
+    }
+    // Nothing needs the second step at noon; all does some time before it.
+    void store_at(const std::string& entity, std::int64_t amount) {
+        std::vector<Payment> payments;
+        for (int i = 40; i > 0; --i) payments.push_back({kNoon - i * 1min, amount});
+        payments.push_back({kNoon, amount});
+        store("spend", entity, payments);
+    }
+    std::string spent(TestClient& client, const std::string& entity, const std::string& rest = "") {
+        return client("FS.GET spend " + entity + " FEATURES 1 spent_1h" + rest);
+    }
+
+    // Maps change when a primary says so, unless a test wants otherwise.
+    Duration every{600'000};
+};
+
+}  // namespace
+
+TEST_CASE("entities are read where they are, whichever request asks for them") {
+    ClusterLookups f;
+    f.record_everywhere();
+    std::string entities, expected;
+    for (std::size_t i = 0; i < 6; ++i) {
+        const std::string entity = f.entity_at(i % 3, i / 3);
+        f.store_at(entity, static_cast<std::int64_t>(i + 1));
+        entities += " " + entity;
+        expected += (expected.empty() ? "[" : " [") + std::to_string(41 * (i + 1)) + "]";
+    }
+    TestClient client = f.client();
+    for (std::size_t i = 0; i < 6; ++i)
+        CHECK(f.spent(client, f.entity_at(i % 3, i / 3)) == "[" + std::to_string(41 * (i + 1)) + "]");
+    CHECK(client("FS.MGET spend 6" + entities + " FEATURES 1 spent_1h") == "[" + expected + "]");
+    CHECK(client("FS.EXPLAIN spend " + f.entity_at(1) + " spent_1h").find("\"origins\"") != std::string::npos);
+    CHECK(client("FS.VECTOR cards KEYS 1 card ROWS 2 " + f.entity_at(2) + " " + f.entity_at(0))
+              .starts_with("[["));
+    CHECK(f.spent(client, "nobody") == "[nil]");
+}
+
+TEST_CASE("a value is as fresh as the primary that holds it says, and a view as the one furthest behind") {
+    ClusterLookups f;
+    f.record_in(f.record_slot_at(0), 1h);
+    f.record_in(f.record_slot_at(1));
+    f.record_in(f.record_slot_at(2));
+    TestClient client = f.client();
+    const auto staleness = [&](std::size_t node) {
+        const std::string row = client("FS.GET spend " + f.entity_at(node) + " FEATURES 1 spent_1h META");
+        const std::size_t statuses_end = row.find("] ", row.find("] ") + 1);
+        return std::stoll(row.substr(statuses_end + 2));
+    };
+    CHECK(staleness(0) >= 3'600'000);
+    CHECK(staleness(1) < 3'600'000);
+    const std::string freshness = client("FS.FRESHNESS spend");
+    CAPTURE(freshness);
+    CHECK(freshness.starts_with("[36"));
+    CHECK(client("FS.STATUS").find("1 partitions, 36") != std::string::npos);
+}
+
+TEST_CASE("an entity whose slot has moved is asked for at its new place") {
+    ClusterLookups f;
+    f.record_everywhere();
+    const std::string entity = f.entity_at(0);
+    f.store_at(entity, 5);
+    TestClient client = f.client();
+    const std::string before = f.spent(client, entity), past = " AT " + std::to_string(unix_ms(kNoon - 9min));
+    const std::string before_past = f.spent(client, entity, past);
+    CHECK(before == "[205]");
+    f.cluster.move_slot(slot_of(f.key(entity)), 0, 1);
+    CHECK(f.spent(client, entity) == before);
+    CHECK(f.spent(client, entity, past) == before_past);
+    CHECK(f.spent(client, f.entity_at(0, 1)) == "[nil]");
+}
+
+TEST_CASE("while a slot moves, each of its entities is found where it just is") {
+    ClusterLookups f;
+    f.record_everywhere();
+    const std::string entity = f.entity_at(0);
+    f.store_at(entity, 5);
+    TestClient client = f.client();
+    const Slot slot = slot_of(f.key(entity));
+    f.cluster.begin_move(slot, 0, 1);
+    CHECK(f.spent(client, entity) == "[205]");
+    f.cluster.move_key(f.key(entity), 0, 1);
+    CHECK(f.spent(client, entity) == "[205]");
+    f.cluster.move_keys(slot, 0, 1);
+    f.cluster.end_move(slot, 1);
+    CHECK(f.spent(client, entity) == "[205]");
+}
+
+TEST_CASE("an entity whose head and tiles are parted for a moment is read once they are together again") {
+    ClusterLookups f;
+    f.record_everywhere();
+    const std::string entity = f.entity_at(0);
+    f.store_at(entity, 5);
+    TestClient client = f.client();
+    const std::string past = " AT " + std::to_string(unix_ms(kNoon - 9min));
+    const std::string expected = f.spent(client, entity, past);
+    const std::size_t steps = f.observer.second_steps;
+    REQUIRE(steps > 0);
+    const Slot slot = slot_of(f.key(entity));
+    f.cluster.begin_move(slot, 0, 1);
+    f.cluster.move_key(f.key(entity), 0, 1);
+    client.send_raw("FS.GET spend " + entity + " FEATURES 1 spent_1h" + past + "\r\n");
+    // Asked at both places, and again after a while.
+    CHECK(becomes_true([&] { return f.observer.second_steps > steps + 1; }));
+    f.cluster.move_keys(slot, 0, 1);
+    f.cluster.end_move(slot, 1);
+    const std::string answer = client.receive();
+    CHECK((answer == expected || answer.starts_with("-UNAVAILABLE ")));  // it does not wait for ever
+    CHECK(f.spent(client, entity, past) == expected);
+}
+
+TEST_CASE("a primary that is down or silent fails the look-ups of its own entities only") {
+    ClusterLookups f;
+    f.record_everywhere();
+    for (std::size_t node = 0; node < 3; ++node) f.store_at(f.entity_at(node), 5);
+    TestClient client = f.client(), other = f.client();
+    for (std::size_t node = 0; node < 3; ++node) CHECK(f.spent(client, f.entity_at(node)) == "[205]");
+
+    ::kill(f.cluster.pid(0), SIGSTOP);
+    client.send_raw("FS.GET spend " + f.entity_at(0) + "\r\n");
+    for (std::size_t node : {1, 2}) CHECK(f.spent(other, f.entity_at(node)) == "[205]");
+    const std::string silent = client.receive();
+    CHECK(silent.starts_with("-UNAVAILABLE redis 127.0.0.1:"));
+    CHECK(silent.find("did not answer within") != std::string::npos);
+    ::kill(f.cluster.pid(0), SIGCONT);
+    CHECK(becomes_true([&] { return f.spent(client, f.entity_at(0)) == "[205]"; }));
+
+    f.cluster.stop(1);
+    CHECK(becomes_true([&] { return f.spent(client, f.entity_at(1)).starts_with("-UNAVAILABLE "); }));
+    for (std::size_t node : {0, 2}) CHECK(f.spent(client, f.entity_at(node)) == "[205]");
+}
+
+TEST_CASE("a replica that takes over answers for its primary") {
+    ClusterLookups f(1);
+    f.record_everywhere();
+    f.store_at(f.entity_at(0), 5);
+    TestClient client = f.client();
+    CHECK(f.spent(client, f.entity_at(0)) == "[205]");
+    f.cluster.run(0, {"WAIT", "1", "5000"});
+    f.cluster.stop(0);
+    CHECK(becomes_true([&] { return f.spent(client, f.entity_at(0)) == "[205]"; }));
+}
+
+TEST_CASE("a primary without a record where others have one answers nothing") {
+    ClusterLookups f;
+    f.record_in(f.record_slot_at(0));
+    f.record_in(f.record_slot_at(2));
+    f.store_at(f.entity_at(1), 5);
+    TestClient client = f.client();
+    CHECK(f.spent(client, f.entity_at(1)).starts_with("-UNAVAILABLE "));
+    CHECK(f.spent(client, f.entity_at(0)) == "[nil]");
+    f.record_in(f.record_slot_at(1));
+    CHECK(f.spent(client, f.entity_at(1)) == "[205]");
+}
+
+TEST_CASE("a record is found in the slot that the others name") {
+    ClusterLookups f;
+    constexpr std::string_view kNamed = "13907 7 10921";
+    f.record_in(7, 0ms, kNamed);
+    f.record_in(10'921, 0ms, kNamed);
+    f.record_in(kFirstRecordSlot, 0ms, kNamed);
+    f.store_at(f.entity_at(0), 5);
+    TestClient client = f.client();
+    CHECK(becomes_true([&] { return f.spent(client, f.entity_at(0)) == "[205]"; }));
+}
+
+TEST_CASE("before anything is recorded anywhere, everything is missing") {
+    ClusterLookups f;
+    TestClient client = f.client();
+    CHECK(becomes_true([&] {
+        return client("FS.GET now card-1 FEATURES 1 payments_5m META").find("missing") != std::string::npos;
+    }));
+}
