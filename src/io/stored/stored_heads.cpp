@@ -85,7 +85,11 @@ void StoredHeads::unfold() {
 }
 
 std::span<const StoredHeads::Sealed> StoredHeads::sealed_of(std::size_t head) const {
-    return std::ranges::equal_range(std::span(sealed_).first(sealed_count_), head, {}, &Sealed::head);
+    const auto begin = sealed_.begin();
+    const auto end = begin + static_cast<std::ptrdiff_t>(sealed_count_);
+    const auto before = [](const Sealed& sealed, std::size_t than) { return sealed.head < than; };
+    const auto first = std::lower_bound(begin, end, head, before);
+    return {first, std::lower_bound(first, end, head + 1, before)};
 }
 
 void StoredHeads::want(Timestamp t, std::span<const std::size_t> features) {
