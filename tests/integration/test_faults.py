@@ -362,6 +362,7 @@ class KafkaFaults(FaultTest):
     def test_topic_made_anew(self):
         """The new log is counted beside the old one, and values say that events may be missing between them."""
         self.prepare()
+        self.wait_for_events(2 * EVENTS_A_SECOND)
         old = self.counted_log()
         self.prober.stop()
         self.broker.delete_topic(self.topic)
@@ -371,7 +372,7 @@ class KafkaFaults(FaultTest):
         self.addCleanup(self.load.abandon)
         self.wait_for_events(2 * EVENTS_A_SECOND)
         new = self.counted_log()
-        self.assertGreater(min(sum(old.values()), sum(new.values())), 500)
+        self.assertGreater(min(sum(old.values()), sum(new.values())), EVENTS_A_SECOND)
         expected = {store: [count, "incomplete"] for store, count in (old + new).items()}
         self.assertEqual(self.totals(expected), expected)
 
