@@ -1,12 +1,12 @@
 // A client's connection: reads requests, keeps their replies in order, writes them. Lives in one event loop.
 #pragma once
 
-#include <asio.hpp>
 #include <chrono>
 #include <deque>
 #include <memory>
 #include <string>
 
+#include "io/asio.hpp"
 #include "io/lookup/lookup_commands.hpp"
 #include "io/lookup/lookup_socket.hpp"
 #include "io/redis/resp_parser.hpp"

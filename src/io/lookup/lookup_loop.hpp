@@ -3,12 +3,12 @@
 // pipeline.
 #pragma once
 
-#include <asio.hpp>
 #include <memory>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "io/asio.hpp"
 #include "io/lookup/lookup_client.hpp"
 
 namespace freshet {

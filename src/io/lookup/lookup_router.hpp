@@ -3,7 +3,6 @@
 // loop.
 #pragma once
 
-#include <asio.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/asio.hpp"
 #include "io/lookup/lookup_catalogue.hpp"
 #include "io/lookup/lookup_progress.hpp"
 #include "io/lookup/record_places.hpp"

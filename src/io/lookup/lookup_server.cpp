@@ -1,8 +1,8 @@
 #include "io/lookup/lookup_server.hpp"
 
-#include <asio.hpp>
 #include <utility>
 
+#include "io/asio.hpp"
 #include "io/lookup/lookup_loop.hpp"
 
 namespace freshet {

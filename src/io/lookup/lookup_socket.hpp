@@ -2,13 +2,13 @@
 #pragma once
 
 #include <array>
-#include <asio.hpp>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
 
+#include "io/asio.hpp"
 #include "io/lookup/tls.hpp"
 
 namespace freshet {

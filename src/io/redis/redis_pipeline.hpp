@@ -3,7 +3,6 @@
 // nothing is repeated.
 #pragma once
 
-#include <asio.hpp>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -14,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/asio.hpp"
 #include "io/config/config.hpp"
 #include "io/redis/redis_replies.hpp"
 
