@@ -1,7 +1,7 @@
 """Runs Freshet under faults chosen by a seed, and compares every value with the oracle at the end.
 
-One Kafka broker, one Redis and two nodes of one consumer group (three at times), all on 127.0.0.1; a producer that
-remembers what was acked; a prober that reads all the time. Exit status 0 only if no value is wrong, no read was, and
+One Kafka broker, one Redis (or a Redis Cluster of three primaries with a replica each) and two nodes of one consumer
+group (three at times), all on 127.0.0.1; a producer that remembers what was acked; a prober that reads all the time. Exit status 0 only if no value is wrong, no read was, and
 values became fresh after every fault.
 """
 import argparse
@@ -19,6 +19,7 @@ from services import Broker, Node, Redis, wait_until
 
 import faults
 import verdict
+from cluster import Cluster
 from config import COUNTED, configuration
 from configuration import load_config
 from load import Load
@@ -37,7 +38,8 @@ MOST_SHOWN = 30
 class Lab:
     """All that runs, and what the faults need of it."""
 
-    def __init__(self, directory, seed, rate):
+    def __init__(self, directory, seed, rate, store):
+        """`store` makes Redis, or what stands for it, in a directory."""
         self.random = random.Random(f"faults {seed}")
         self.topic, self.partitions = TOPIC, PARTITIONS
         self.outages = Outages()
@@ -47,15 +49,15 @@ class Lab:
         self._end = contextlib.ExitStack()
         self.directory = directory
         try:
-            self._start(seed, rate)
+            self._start(seed, rate, store)
         except BaseException:
             self.end()
             raise
 
-    def _start(self, seed, rate):
+    def _start(self, seed, rate, store):
         self.broker = Broker(self.directory / "kafka")
         self._end.callback(self.broker.stop)
-        self.redis = Redis(self.directory)
+        self.redis = store(self.directory)
         self._end.callback(self.redis.stop)
         self.broker.create_topic(TOPIC, PARTITIONS)
         self.broker.create_topic(f"{TOPIC}.dlq", 1)
@@ -136,15 +138,15 @@ class Lab:
         self.redis.save()
 
 
-def run(lab, minutes):
-    """Injects faults for so long; those that were."""
+def run(lab, minutes, store):
+    """Injects faults for so long, of Redis or of a cluster among them; those that were."""
     lab.wait_for_baseline()
     begun = time.monotonic()
-    order = faults.deck(lab.random, minutes)
+    order = faults.deck(lab.random, minutes, store)
     done = []
     while time.monotonic() - begun < minutes * 60:
         if not order:
-            order = faults.deck(lab.random, minutes, growing=False)
+            order = faults.deck(lab.random, minutes, store, growing=False)
         chosen = order.pop(0)
         print(f"{time.monotonic() - begun:6.1f} s  {chosen.kind}", flush=True)
         lab.inject(chosen)
@@ -183,7 +185,7 @@ def report(lab, done, title, logged):
     for line in lab.table.lines():
         print(line)
     print(f"\nkill -9 of nodes: {sum(f.kills for f in done)}")
-    for group in ("redis", "stall", "scale", "kafka"):
+    for group in ("redis", "cluster", "stall", "scale", "kafka"):
         print(f"faults of {group}: {sum(f.group == group for f in done)}")
     print(f"events: {logged} in the log, {len(lab.load.acked)} acked, {lab.load.sent_twice} sent again")
     print(f"reads by the prober: {lab.prober.reads}, of them wrong: {len(lab.prober.complaints)}")
@@ -201,6 +203,7 @@ def arguments():
                         help=f"how long faults are injected; at most {MOST_MINUTES}")
     parser.add_argument("--seed", default="1", help="chooses the faults and the events")
     parser.add_argument("--rate", type=int, default=300, help=f"events a second; at most {MOST_EVENTS_A_SECOND}")
+    parser.add_argument("--cluster", action="store_true", help="a Redis Cluster instead of one Redis")
     parser.add_argument("--keep", action="store_true", help="leave the logs of all services, and say where")
     options = parser.parse_args()
     if not 0 < options.minutes <= MOST_MINUTES:
@@ -221,9 +224,9 @@ def main():
         signal.signal(number, interrupted)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="freshet-chaos-"))
     try:
-        lab = Lab(directory, options.seed, options.rate)
+        lab = Lab(directory, options.seed, options.rate, Cluster if options.cluster else Redis)
         try:
-            done = run(lab, options.minutes)
+            done = run(lab, options.minutes, "cluster" if options.cluster else "redis")
             return judge(lab, done, options.minutes, options.seed)
         finally:
             lab.end()

@@ -13,7 +13,7 @@ class Fault(NamedTuple):
     kind: str
     inject: Callable
     kills: int                          # of nodes by SIGKILL
-    group: str                          # node, stall, scale, redis, kafka
+    group: str                          # node, stall, scale, redis, cluster, kafka
 
 
 def fault(kind, group, kills=0):
@@ -293,11 +293,11 @@ def grow(lab):
     yield lab.fault_at()
 
 
-def deck(random, minutes, growing=True):
+def deck(random, minutes, store="redis", growing=True):
     """Kinds in the order in which they come: some of each sort in every two minutes, each kind at least once in ten;
-    partitions are added once."""
+    partitions are added once. `store`: whether one Redis or a cluster is there to be broken."""
     order = []
-    redis = [kind for kind, one in KINDS.items() if one.group == "redis"]
+    redis = [kind for kind, one in KINDS.items() if one.group == store]
     random.shuffle(redis)
     kafka = [kind for kind, one in KINDS.items() if one.group == "kafka" and kind != "partitions added"]
     random.shuffle(kafka)

@@ -155,16 +155,16 @@ class Prober:
         if isinstance(rows, RespError):
             self._errors.append((answered, node.name, re.sub(r"127\.0\.0\.1:\d+", "", str(rows))))
             return
-        staleness = rows[0][2]
-        watermark = None if staleness is None else asked - staleness / 1000 - SLACK_SECONDS
+        # Of a row each: in a cluster its primary tells it.
+        watermarks = [None if row[2] is None else asked - row[2] / 1000 - SLACK_SECONDS for row in rows]
         kept = losses == self._losses
         with self._lock:
             self.reads += 1
-            answer = Answer(answered, node.name, watermark)
+            answer = Answer(answered, node.name, None if None in watermarks else min(watermarks))
             self._answers.append(answer)
             if kept:
                 self._latest[node.name] = answer
-        for store, (values, _, _, _) in zip(chosen, rows, strict=True):
+        for store, (values, _, _, _), watermark in zip(chosen, rows, watermarks, strict=True):
             self._judge(node, store, values[0] or 0, watermark, seen, losses if kept else None)
 
     def _judge(self, node, store, count, watermark, seen, losses):

@@ -3,6 +3,7 @@ import json
 import random
 import unittest
 
+import cluster  # noqa: F401  (its faults)
 import services  # noqa: F401  (the paths)
 
 from configuration import parse_config
@@ -124,11 +125,13 @@ class Deck(unittest.TestCase):
         self.assertNotEqual(deck(random.Random("a"), 10), deck(random.Random("b"), 10))
 
     def test_ten_minutes_hold_every_kind(self):
-        order = deck(random.Random(1), 10)
-        self.assertEqual({fault.kind for fault in order}, set(KINDS))
-        self.assertGreaterEqual(sum(fault.kills for fault in order), 40)
-        for group, number in (("redis", 10), ("stall", 5), ("scale", 3)):
-            self.assertGreaterEqual(sum(fault.group == group for fault in order), number)
+        for store, other in (("redis", "cluster"), ("cluster", "redis")):
+            order = deck(random.Random(1), 10, store)
+            self.assertEqual({fault.kind for fault in order},
+                             {kind for kind, fault in KINDS.items() if fault.group != other})
+            self.assertGreaterEqual(sum(fault.kills for fault in order), 40)
+            for group, number in ((store, 10), ("stall", 5), ("scale", 3)):
+                self.assertGreaterEqual(sum(fault.group == group for fault in order), number)
 
 
 if __name__ == "__main__":

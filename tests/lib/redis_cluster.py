@@ -1,5 +1,6 @@
 """A Redis Cluster of Debian's redis-server at 127.0.0.1 for tests, joined within a second or two, nothing kept."""
 import binascii
+import signal
 import socket
 import subprocess
 import time
@@ -35,6 +36,7 @@ class Node:
         self._directory = directory / f"redis-{number}"
         self._directory.mkdir()
         self._process = None
+        self.held = False
         self.start()
         self.id = self.call("CLUSTER", "MYID").decode()
 
@@ -44,7 +46,7 @@ class Node:
 
     @property
     def is_up(self):
-        return self._process is not None
+        return self._process is not None and not self.held
 
     def start(self):
         self._process = subprocess.Popen(
@@ -66,12 +68,26 @@ class Node:
         with RespClient("127.0.0.1", self.port) as client:
             return client.call(*words)
 
+    def role(self):
+        """master or slave, as it says itself."""
+        return self.call("ROLE")[0].decode()
+
+    def hold(self):
+        self._process.send_signal(signal.SIGSTOP)
+        self.held = True
+
+    def go_on(self):
+        self._process.send_signal(signal.SIGCONT)
+        self.held = False
+
     def kill(self):
         self._process.kill()
         self._process.wait()
         self._process = None
 
     def stop(self):
+        if self.held:
+            self.go_on()
         if self.is_up:
             self._process.terminate()
             self._process.wait(10)
@@ -113,6 +129,25 @@ class RedisCluster:
     def stop(self):
         for node in self.nodes:
             node.stop()
+
+    def primaries(self):
+        """The live nodes that serve slots, in the order of their start."""
+        ports = {entry[2][1] for entry in next(n for n in self.nodes if n.is_up).call("CLUSTER", "SLOTS")}
+        return [node for node in self.nodes if node.is_up and node.port in ports]
+
+    def replica_of(self, primary):
+        """One that is in step with it."""
+        replicas = primary.call("ROLE")[2]
+        return next(node for node in self.nodes if any(int(r[1]) == node.port for r in replicas))
+
+    def is_whole(self):
+        """Whether all nodes are up, agree, and every primary has a replica in step."""
+        if not all(node.is_up for node in self.nodes) or not self._all_tell("cluster_state:ok"):
+            return False
+        replicas = [node for node in self.nodes if node.role() == "slave"]
+        return len(replicas) * 2 == len(self.nodes) and \
+            len({node.call("ROLE")[2] for node in replicas}) == len(replicas) and \
+            all(b"master_link_status:up" in node.call("INFO", "replication") for node in replicas)
 
     def add_primary(self):
         """A node without slots."""
