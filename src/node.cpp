@@ -41,6 +41,9 @@ public:
         metrics_.looked_up(command, entities, took);
     }
     void second_step() override { metrics_.second_step(); }
+    void from_cache(std::size_t found, std::size_t not_found) override {
+        metrics_.looked_in_cache(found, not_found);
+    }
     void failed(std::string_view code) override { metrics_.lookup_error(code); }
 
 private:

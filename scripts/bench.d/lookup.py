@@ -1,8 +1,6 @@
 """Look-ups of ten features of a random entity, every read going to Redis, beside redis-server's own HMGET of the same
 ten values as ten hash fields, and GET of one value as large as the stored head. One client for all: bench_loadgen."""
 import os
-import re
-import urllib.request
 
 import ingest
 import payments
@@ -10,7 +8,7 @@ import setting
 
 ENTITIES = 100_000
 RATE = 20_000  # offered, unpipelined
-BUSY_POLL_US = 50
+CACHE = "34MiB"  # holds nine of ten entities
 ASK = f"FS.GET {payments.VIEW} {{key}}"
 HMGET = "HMGET h:{key} " + " ".join(f"f{i}" for i in range(payments.FEATURES))
 GET = "GET b:{key}"
@@ -58,15 +56,15 @@ class Servers:
         """From now on other work on the machine waits for servers and client: tails are theirs, not its."""
         self.real_time = all([setting.set_real_time(process.pid) for process in (self.node, self.redis)])
 
+    def cache_counts(self):
+        return [ingest.metric(self.metrics, f"freshet_lookup_cache_{what}_total") for what in ("hits", "misses")]
+
     def compare(self, metrics, command, peer, **how):
         self.bench.compare(metrics, lambda: self.load(self.lookup, ASK, **how),
                            lambda: self.load(self.address, command, **how), peer)
 
     def second_steps(self):
-        with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=10) as page:
-            text = page.read().decode()
-        found = re.search(r"^freshet_lookup_second_steps_total\S* (\S+)", text, re.M)
-        return float(found[1]) if found else 0.0
+        return ingest.metric(self.metrics, "freshet_lookup_second_steps_total")
 
 
 def _one_case(bench, name, filling):
@@ -96,12 +94,27 @@ def _one_case(bench, name, filling):
                             pipeline=pipeline)
     if name in ("one tile", "60 tiles"):
         _offered(servers, name)
-        awake = bench.write(f"{tag}_awake.yaml", payments.config(address, "serve").replace(
-            "lookup: {", f"lookup: {{busy_poll_us: {BUSY_POLL_US}, "))
-        _offered(Servers(bench, redis, address, *bench.node(awake, f"node_{tag}_awake")),
-                 f"{name}, busy_poll_us {BUSY_POLL_US}")
+    if name == "one tile":
+        _cached(bench, redis, address)
     bench.row(f"{name}: second steps while measuring", "reads", servers.second_steps() - before)
     return verdict
+
+
+def _cached(bench, redis, address):
+    """The same entities through a cache that holds most of them; the look-ups are the same."""
+    config = bench.write("cached.yaml", payments.config(address, "serve").replace(
+        "lookup: {", f"lookup: {{cache: {CACHE}, ").replace(
+        "    features:\n", "    freshness: {cache_for: 1h}\n    features:\n"))
+    servers = Servers(bench, redis, address, *bench.node(config, "node_cached"))
+    servers.load(servers.lookup, ASK, pipeline=50)  # fills it
+    for pipeline in (1, 16, 50):
+        before = servers.cache_counts()
+        what = f"one tile, cached, pipeline {pipeline}"
+        servers.compare([(what, "look-ups/s", "achieved_per_s"),
+                         (f"{what}: CPU of node and redis-server", "us/look-up", "cpu_us")],
+                        HMGET, "HMGET of ten fields", pipeline=pipeline)
+        hits, misses = (now - then for now, then in zip(servers.cache_counts(), before))
+        bench.row(f"{what}: entities found", "%", 100 * hits / (hits + misses))
 
 
 def _offered(servers, name):

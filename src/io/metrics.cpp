@@ -97,6 +97,11 @@ struct Metrics::Impl {
         counter(*registry, "freshet_lookup_entities_total", "entities asked for, by command");
     prometheus::Family<prometheus::Counter>& lookup_errors =
         counter(*registry, "freshet_lookup_errors_total", "look-ups answered by an error, by code");
+    prometheus::Counter& cache_hits =
+        counter(*registry, "freshet_lookup_cache_hits_total", "entities answered from lookup.cache").Add({});
+    prometheus::Counter& cache_misses = counter(*registry, "freshet_lookup_cache_misses_total",
+                                                "entities of views with cache_for that were read")
+                                            .Add({});
     prometheus::Counter& second_steps =
         counter(*registry, "freshet_lookup_second_steps_total", "entities read with their sealed tiles")
             .Add({});
@@ -166,5 +171,9 @@ void Metrics::looked_up(std::string_view command, std::uint64_t entities, std::c
 }
 void Metrics::lookup_error(std::string_view code) { impl_->lookup_errors.Add(label("code", code)).Increment(); }
 void Metrics::second_step() { impl_->second_steps.Increment(); }
+void Metrics::looked_in_cache(std::uint64_t found, std::uint64_t not_found) {
+    if (found > 0) impl_->cache_hits.Increment(static_cast<double>(found));
+    if (not_found > 0) impl_->cache_misses.Increment(static_cast<double>(not_found));
+}
 
 }  // namespace freshet

@@ -44,6 +44,7 @@ public:
     void looked_up(std::string_view command, std::uint64_t entities, std::chrono::nanoseconds took);
     void lookup_error(std::string_view code);
     void second_step();
+    void looked_in_cache(std::uint64_t found, std::uint64_t not_found);
 
 private:
     struct Impl;

@@ -72,6 +72,7 @@ enum class OnBreach : std::uint8_t { flag, null, default_value, error };
 struct Freshness {
     std::optional<Duration> max_staleness;  // none: nothing is ever stale
     OnBreach on_breach = OnBreach::flag;
+    Duration cache_for{};  // how long an answer may be given again; 0: every look-up reads the store
 };
 
 struct View {

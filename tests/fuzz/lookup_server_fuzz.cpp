@@ -35,6 +35,16 @@ std::ptrdiff_t allocated() { return static_cast<std::ptrdiff_t>(__sanitizer_get_
 
 std::ptrdiff_t descriptors() { return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}); }
 
+std::string open_files() {
+    std::string text;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        std::error_code gone;
+        text +=
+            "\n" + entry.path().filename().string() + " " + std::filesystem::read_symlink(entry, gone).string();
+    }
+    return text;
+}
+
 class House {
 public:
     House() {
@@ -69,7 +79,8 @@ public:
         if (!becomes_true(
                 [&] { return (*known_)("INFO").find("connected_clients:1\r\n") != std::string::npos; }))
             fail("connections stay behind");
-        if (!becomes_true([&] { return descriptors() <= open; })) fail("descriptors stay behind");
+        if (!becomes_true([&] { return descriptors() <= open; }))
+            fail("more than " + std::to_string(open) + " descriptors:" + open_files());
         if (!becomes_true([&] { return kept_ + allocated() - before < kMostKept; }))
             fail("memory stays behind: " + std::to_string(kept_ + allocated() - before) + " bytes");
         kept_ += allocated() - before;

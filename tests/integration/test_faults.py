@@ -371,6 +371,9 @@ class KafkaFaults(FaultTest):
                          MOST_EVENTS).start()
         self.addCleanup(self.load.abandon)
         self.wait_for_events(2 * EVENTS_A_SECOND)
+        begun, moment = time.monotonic(), time.time()
+        self.wait(lambda: verdict.watermark(self.nodes[0], "store_totals") >= moment, "values of the new log are fresh")
+        print(f"fresh values {time.monotonic() - begun:.1f} s after the first events of the new topic", file=sys.stderr)
         new = self.counted_log()
         self.assertGreater(min(sum(old.values()), sum(new.values())), EVENTS_A_SECOND)
         expected = {store: [count, "incomplete"] for store, count in (old + new).items()}

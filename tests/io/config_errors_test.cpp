@@ -300,7 +300,7 @@ where: 'name > 1'
 "where": "n\u0020> x x"
     3:79: view v.where: column 7: expected the end, found 'x'; write it like amount > 10 and country in ['de', 'fr']
 freshness: 5s
-    3:81: view v.freshness has a single value; write a map with keys among: max_staleness, on_breach
+    3:81: view v.freshness has a single value; write a map with keys among: max_staleness, on_breach, cache_for
 freshness: 
     3:70: view v.freshness is empty; write {max_staleness: 5s}
 freshness: {}
@@ -309,6 +309,10 @@ freshness: {max_staleness: 0s}
     3:97: view v.freshness.max_staleness is below 1s, but freshness is measured about once a second; write at least 1s, better 3s
 freshness: {max_staleness: -1s}
     3:97: view v.freshness.max_staleness is negative; write at least 1s
+freshness: {cache_for: -1s}
+    3:93: view v.freshness.cache_for is negative; write 100ms, or 0s for none
+freshness: {max_staleness: 2s, cache_for: 2s}
+    3:112: view v.freshness.cache_for is not below max_staleness, so that what is kept would be stale before it is read again; write at most half of max_staleness
 freshness: {max_staleness: 500ms}
     3:97: view v.freshness.max_staleness is below 1s, but freshness is measured about once a second; write at least 1s, better 3s
 freshness: {max_staleness: 5s, on_breach: nul}

@@ -146,7 +146,6 @@ TEST_CASE_FIXTURE(LookupFixture, "answers come in the order of the requests, wha
 
 TEST_CASE_FIXTURE(LookupFixture, "many clients of several readers are each answered what they asked") {
     options.readers = 2;
-    options.busy_poll = std::chrono::microseconds{100};
     for (int i = 0; i < 100; ++i) store("spend", "e" + std::to_string(i), {{kNoon, i}});
     record_all(kNoon);
     std::list<TestClient> clients;

@@ -134,9 +134,14 @@ public:
         if (fail_next.exchange(false)) throw std::runtime_error("planted");
     }
     void second_step() override { ++second_steps; }
+    void from_cache(std::size_t found, std::size_t not_found) override {
+        cache_hits += found;
+        cache_misses += not_found;
+    }
     void failed(std::string_view) override { ++errors; }
 
-    std::atomic<std::size_t> requests{0}, entities{0}, second_steps{0}, errors{0};
+    std::atomic<std::size_t> requests{0}, entities{0}, second_steps{0}, cache_hits{0}, cache_misses{0},
+        errors{0};
     std::atomic<bool> fail_next{false};
 };
 

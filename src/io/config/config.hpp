@@ -91,9 +91,8 @@ struct LookupConfig {
     TlsConfig tls;
     // Threads that answer. One does some 100 thousand single look-ups a second; more than cores gains nothing.
     int readers = 1;
-    // How long a reader that waits for Redis asks again and again before it sleeps, in microseconds: saves the
-    // time of waking it, at the price of its processor's.
-    int busy_poll_us = 0;
+    // Memory for answers of views with `freshness.cache_for`, shared out among the readers.
+    std::int64_t cache = 0;
     // Over all readers; a connection costs some 20 kB. Further ones are refused.
     int max_connections = 10'000;
     // Of one request. Raise it together with max_entities.

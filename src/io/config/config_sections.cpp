@@ -206,7 +206,7 @@ void read_tls(const ConfigNode& node, TlsConfig& tls, ConfigErrors& errors) {
 void read_lookup(const ConfigNode& node, LookupConfig& lookup, ConfigErrors& errors) {
     const MapReader map{node,
                         "lookup",
-                        {{"listen", "users", "insecure", "readers", "busy_poll_us", "max_connections",
+                        {{"listen", "users", "insecure", "readers", "cache", "max_connections",
                           "max_request_bytes", "max_entities", "tls"},
                          {},
                          {}},
@@ -215,7 +215,7 @@ void read_lookup(const ConfigNode& node, LookupConfig& lookup, ConfigErrors& err
     map.boolean("insecure", lookup.insecure);
     if (const ConfigNode* tls = map.find("tls")) read_tls(*tls, lookup.tls, errors);
     map.integer("readers", 1, 256, lookup.readers);
-    map.integer("busy_poll_us", 0, 1'000, lookup.busy_poll_us);
+    map.bytes("cache", 0, 1LL << 40, lookup.cache);
     map.integer("max_connections", 1, 1'000'000, lookup.max_connections);
     map.bytes("max_request_bytes", 1 << 10, 512 << 20, lookup.max_request_bytes);
     map.integer("max_entities", 1, 1'000'000, lookup.max_entities);

@@ -44,16 +44,31 @@ void read_entity(const ConfigNode& node, const std::string& what, const Source& 
     }
 }
 
+void read_cache_for(const ConfigNode& node, const std::string& name, Freshness& freshness,
+                    ConfigErrors& errors) {
+    using namespace std::chrono_literals;
+    if (node.text.starts_with('-')) {
+        errors.add(node.place, name + " is negative; write 100ms, or 0s for none");
+    } else if (const auto read = read_duration(node, name, Duration{0}, 1h, errors)) {
+        freshness.cache_for = *read;
+    }
+}
+
 void read_freshness(const ConfigNode& node, const std::string& what, Freshness& freshness,
                     ConfigErrors& errors) {
     using namespace std::chrono_literals;
-    const MapReader map{node, what + ".freshness", {{"max_staleness", "on_breach"}, {}, {}}, errors};
+    const MapReader map{
+        node, what + ".freshness", {{"max_staleness", "on_breach", "cache_for"}, {}, {}}, errors};
     if (node.kind != Kind::map) {
         if (node.kind == Kind::null)
             errors.add(node.place, what + ".freshness is empty; write {max_staleness: 5s}");
         return;
     }
-    if (const ConfigNode* limit = map.require("max_staleness", "max_staleness: 5s")) {
+    const ConfigNode* const cache = map.find("cache_for");
+    if (cache) read_cache_for(*cache, map.name_of("cache_for"), freshness, errors);
+    const ConfigNode* const limit =
+        cache ? map.find("max_staleness") : map.require("max_staleness", "max_staleness: 5s");
+    if (limit) {
         const std::string name = map.name_of("max_staleness");
         if (limit->text.starts_with('-')) {
             errors.add(limit->place, name + " is negative; write at least 1s");
@@ -66,6 +81,12 @@ void read_freshness(const ConfigNode& node, const std::string& what, Freshness& 
                                "least 1s, better 3s");
             }
         }
+    }
+    if (freshness.max_staleness && freshness.cache_for >= *freshness.max_staleness && cache) {
+        errors.add(cache->place,
+                   map.name_of("cache_for") +
+                       " is not below max_staleness, so that what is kept would be stale before it is "
+                       "read again; write at most half of max_staleness");
     }
     constexpr Choice choices[] = {{"flag"}, {"null"}, {"default"}, {"error"}};  // in the order of OnBreach
     map.choice("on_breach", choices, freshness.on_breach);

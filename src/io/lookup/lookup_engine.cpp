@@ -16,13 +16,14 @@ constexpr std::size_t kKeptScratch = 256 * 1024;
 }  // namespace
 
 LookupEngine::LookupEngine(const LookupCatalogue& catalogue, LookupRouter& router, const std::string& prefix,
-                           LookupObserver& observer, StatusWriter status, Later later)
+                           std::size_t cache_bytes, LookupObserver& observer, StatusWriter status, Later later)
     : catalogue_(catalogue),
       router_(router),
       observer_(observer),
       status_(std::move(status)),
       later_(std::move(later)),
       freshness_(tracker_of(catalogue)),
+      kept_(cache_bytes),
       resting_(catalogue.views().size()),
       own_events_(catalogue.views().size()) {
     for (const auto& view : catalogue.views()) {
@@ -193,11 +194,16 @@ Result<void> LookupEngine::write_row(LookupRequest& request, std::size_t row) {
     const ReadMoment& moment = moment_of_row(request, row).read;
     const auto written = readers_[request.query.view->index]->write(request.query, moment, out);
     if (!written) return written;
+    note_written(request, row, begin);
+    if (request.shape) keep_row(request, row, moment);
+    return {};
+}
+
+void LookupEngine::note_written(LookupRequest& request, std::size_t row, std::size_t begin) {
     request.in_order = request.in_order && request.written == row;
     request.rows[row].begin = begin;
     request.rows[row].end = request.body.size();
     ++request.written;
-    return {};
 }
 
 bool LookupEngine::take_own_event(LookupRequest& request) {

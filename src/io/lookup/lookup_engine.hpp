@@ -14,6 +14,7 @@
 #include "io/lookup/lookup_request.hpp"
 #include "io/lookup/lookup_router.hpp"
 #include "io/lookup/resting_entities.hpp"
+#include "io/lookup/row_cache.hpp"
 #include "model/freshness_tracker.hpp"
 
 namespace freshet {
@@ -26,8 +27,9 @@ public:
     // To call look_again() after a time.
     using Later = std::function<void(Duration)>;
 
+    // `cache_bytes`: for rows of views that allow it.
     LookupEngine(const LookupCatalogue& catalogue, LookupRouter& router, const std::string& prefix,
-                 LookupObserver& observer, StatusWriter status, Later later);
+                 std::size_t cache_bytes, LookupObserver& observer, StatusWriter status, Later later);
 
     // The time of this turn of the loop; set at its begin.
     Clock::time_point now{};
@@ -64,8 +66,13 @@ private:
     void part_done(LookupRequest& whole);
     void send(LookupRequest& request);
     void send_reads(LookupRequest& request);
-    // Finds the primary of each row; if one cannot be asked, the request has failed.
+    // Finds the primary of each row that is not written yet; if one cannot be asked, the request has failed.
     bool route(LookupRequest& request);
+    // Writes the rows that are kept and may be given again.
+    void write_kept(LookupRequest& request);
+    bool write_kept_row(LookupRequest& request, std::size_t row);
+    void keep_row(const LookupRequest& request, std::size_t row, const ReadMoment& moment);
+    void note_written(LookupRequest& request, std::size_t row, std::size_t begin);
     void send_pings(LookupRequest& request);
     // The connection for the next command about a row.
     RedisPipeline& connection_of(LookupRequest& request, std::size_t row);
@@ -121,8 +128,9 @@ private:
     StatusWriter status_;
     Later later_;
     FreshnessTracker freshness_;
-    std::vector<std::unique_ptr<RowReader>> readers_;           // one a view
-    std::vector<std::string> key_starts_;                       // of a view's head keys
+    std::vector<std::unique_ptr<RowReader>> readers_;  // one a view
+    std::vector<std::string> key_starts_;              // of a view's head keys
+    RowCache kept_;
     std::vector<RestingEntities> resting_;                      // of a view
     std::vector<std::unique_ptr<OwnEventDecoder>> own_events_;  // of a view, once it had one
     std::vector<LookupRequest*> waiting_;                       // for look_again()

@@ -31,7 +31,8 @@ LookupLoop::LookupLoop(LookupShared& shared, const std::vector<int>& listening)
                .disconnected = {}}),
       observer_(shared),
       engine_(
-          shared.catalogue, router_, shared.redis.prefix, observer_,
+          shared.catalogue, router_, shared.redis.prefix,
+          shared.options.cache_bytes / static_cast<std::size_t>(shared.options.readers), observer_,
           [this](RespWriter& out) { LookupCommands::write_status(shared_, engine_, out); },
           [this](Duration in) { look_again_later(in); }),
       commands_(shared, engine_, [this](std::string& lines) {
@@ -59,20 +60,11 @@ void LookupLoop::start() {
 void LookupLoop::run() {
     while (!io_.stopped()) {
         try {
-            turn();
+            io_.run_one();
         } catch (const std::exception& error) {
             give_up_all(error.what());
         }
     }
-}
-
-// While Redis owes answers they are soon there, and waking from sleep takes longer than they do.
-void LookupLoop::turn() {
-    const auto stay = shared_.options.busy_poll;
-    const auto until = Clock::now() + stay;
-    while (stay.count() > 0 && router_.outstanding() > 0 && !io_.stopped() && Clock::now() < until)
-        if (io_.poll() == 0) std::this_thread::yield();
-    io_.run_one();
 }
 
 // What was being done is half done, and nobody knows for whom: all begin again, other readers do not notice.

@@ -36,6 +36,9 @@ private:
             shared_.second_steps.fetch_add(1, std::memory_order_relaxed);
             shared_.observer.second_step();
         }
+        void from_cache(std::size_t found, std::size_t not_found) override {
+            shared_.observer.from_cache(found, not_found);
+        }
         void failed(std::string_view code) override { shared_.observer.failed(code); }
 
     private:
@@ -51,7 +54,6 @@ private:
     void has_closed(LookupClient& client) override;
 
     void run();
-    void turn();
     void give_up_all(const std::string& reason);
     void accept(asio::ip::tcp::acceptor& acceptor);
     void welcome(asio::ip::tcp::socket socket);

@@ -16,6 +16,8 @@ public:
     virtual void answered(std::string_view command, std::chrono::nanoseconds took, std::size_t entities) = 0;
     // A row needed the sealed tiles too.
     virtual void second_step() = 0;
+    // Of a request whose rows may be kept: how many were, and how many must be read.
+    virtual void from_cache(std::size_t found, std::size_t not_found) = 0;
     // An error reply was given; `code` is its first word.
     virtual void failed(std::string_view code) = 0;
 };

@@ -32,6 +32,7 @@ void LookupRequest::reset() {
     attempts = redirections = 0;
     try_again.clear();
     moments.clear();
+    shape.reset();
     corrupt.reset();
     whole = nullptr;
     if (body.capacity() > kKeptBody) body = {};

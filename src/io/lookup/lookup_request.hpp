@@ -13,6 +13,7 @@
 #include "io/lookup/lookup_row.hpp"
 #include "io/lookup/lookup_vector.hpp"
 #include "io/lookup/own_event.hpp"
+#include "io/lookup/row_cache.hpp"
 #include "io/redis/redis_pipeline.hpp"
 
 namespace freshet {
@@ -60,12 +61,14 @@ struct LookupRequest final : RedisPipeline::Receiver {
         bool refused = false;              // of a transaction, a command: its end says no more
         std::size_t begin = 0;             // in body
         std::size_t end = 0;
+        bool written() const { return end > 0; }
     };
     std::vector<Row> rows;
     bool in_order = true;  // rows were written in their order
     std::size_t written = 0;
-    std::size_t waiting = 0;  // replies of Redis, or parts, still to come
-    bool not_yet = false;     // the view has not come to where query.after says
+    std::optional<RowCache::Shape> shape;  // none: its rows are not kept
+    std::size_t waiting = 0;               // replies of Redis, or parts, still to come
+    bool not_yet = false;                  // the view has not come to where query.after says
     bool read_again = false;  // the records did not cover the topic, or are gone: all of it once more
     int attempts = 0;
     int redirections = 0;

@@ -126,10 +126,13 @@ Result<void> RowReader::write(const LookupQuery& query, const ReadMoment& moment
     const bool hidden = view_.plan.view().freshness.on_breach != OnBreach::flag && moment.in_breach(view_);
     if (query.meta) out.array(4);
     write_values(query, hidden, out);
+    staleness_place_ = {out.out().size(), out.out().size()};
     if (!query.meta) return {};
     write_statuses(query, moment, out);
     const auto staleness = moment.staleness();
+    staleness_place_.begin = out.out().size();
     staleness ? out.integer(staleness->count()) : out.null();
+    staleness_place_.end = out.out().size();
     has_origins() ? out.integer(unix_ms(answer_->newest)) : out.null();
     return {};
 }

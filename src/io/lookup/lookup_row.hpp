@@ -56,6 +56,14 @@ public:
     // Nothing is written when it fails.
     Result<void> write(const LookupQuery& query, const ReadMoment& moment, RespWriter& out);
 
+    // Where in the output the staleness stands that write() wrote last; its end where there is none.
+    struct Place {
+        std::size_t begin, end;
+    };
+    Place staleness_place() const { return staleness_place_; }
+    // Whether that row was of an entity that is not there.
+    bool wrote_missing() const { return answer_->missing; }
+
     // After load_tiles().
     std::span<const Head* const> heads() const { return heads_; }
 
@@ -81,6 +89,7 @@ private:
     StoredHeads::Corrupt corrupt_;
     FeatureAnswer nothing_;
     const FeatureAnswer* answer_ = nullptr;
+    Place staleness_place_{};
 };
 
 void write_scalar(const Scalar& value, RespWriter& out);

@@ -27,6 +27,7 @@ void LookupEngine::send(LookupRequest& request) {
         case LookupRequest::Kind::part:
             return send_reads(request);
         case LookupRequest::Kind::explain:
+            request.rows.assign(1, {});
             if (route(request)) send_whole(request, 0);
             break;
         case LookupRequest::Kind::freshness:
@@ -36,8 +37,9 @@ void LookupEngine::send(LookupRequest& request) {
 }
 
 bool LookupEngine::route(LookupRequest& request) {
-    request.rows.assign(request.query.entities(), {});
+    const LookupPrimary* before = nullptr;
     for (std::size_t row = 0; row < request.rows.size(); ++row) {
+        if (request.rows[row].written()) continue;
         LookupPrimary* primary =
             router_.has_slots() ? router_.primary_of(head_key(request, row)) : router_.primaries().front();
         if (!primary || !primary->redis.usable()) {
@@ -45,7 +47,7 @@ bool LookupEngine::route(LookupRequest& request) {
             return false;
         }
         request.rows[row].primary = request.rows[row].asked = primary;
-        if (row == 0 || primary != request.rows[row - 1].primary)
+        if (std::exchange(before, primary) != primary)
             primary->progress.refresh(request.query.view->topic, now);
     }
     return true;
@@ -56,12 +58,16 @@ void LookupEngine::send_reads(LookupRequest& request) {
     request.written = 0;
     request.missing = request.confirmed = false;
     request.body.clear();
-    if (!route(request)) return;
-    const std::size_t entities = request.rows.size();
+    const std::size_t entities = request.query.entities();
+    request.rows.assign(entities, {});
     if (request.kind == LookupRequest::Kind::mget) RespWriter(request.body).array(entities);
+    request.shape = kept_.shape_of(request.query, request.protocol);
+    if (request.shape) write_kept(request);
+    if (request.written == entities || !route(request)) return;
     const RestingEntities& resting = resting_[request.query.view->index];
     for (std::size_t row = 0; row < entities; ++row)
-        resting.contains(request.query.entity(row)) ? send_whole(request, row) : send_heads(request, row);
+        if (!request.rows[row].written())
+            resting.contains(request.query.entity(row)) ? send_whole(request, row) : send_heads(request, row);
 }
 
 void LookupEngine::send_pings(LookupRequest& request) {

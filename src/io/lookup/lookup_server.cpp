@@ -77,7 +77,7 @@ LookupOptions LookupOptions::from(const LookupConfig& config) {
     options.users = config.users;
     options.tls = config.tls;
     options.readers = config.readers;
-    options.busy_poll = std::chrono::microseconds{config.busy_poll_us};
+    options.cache_bytes = static_cast<std::size_t>(config.cache);
     options.max_connections = config.max_connections;
     options.max_request_bytes = static_cast<std::size_t>(config.max_request_bytes);
     options.max_entities = static_cast<std::size_t>(config.max_entities);

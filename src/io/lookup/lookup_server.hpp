@@ -21,7 +21,7 @@ struct LookupOptions {
     std::vector<LookupUser> users;                      // none: whoever connects may read everything
     TlsConfig tls;                                      // without a certificate: none
     int readers = 1;                                    // threads
-    std::chrono::microseconds busy_poll{0};             // as LookupConfig says
+    std::size_t cache_bytes = 0;                        // over all readers
     int max_connections = 10'000;                       // over all readers
     std::size_t max_request_bytes = 1 << 20;
     std::size_t max_entities = 10'000;  // of one FS.MGET
