@@ -26,14 +26,17 @@ protected:
         delayed_send(this, kPeriod, WatchTick{});
         return {
             [this](const AskStartFacts& question) { return start_facts(question); },
-            [this](const WatchEnd& watch) { watched_.insert_or_assign(watch.partition, watch.consumer); },
+            [this](const WatchEnd& watch) {
+                watched_.insert_or_assign(watch.partition, watch.consumer);
+                ask_ends({{watch.partition, watch.consumer}});  // a life that begins need not wait for the tick
+            },
             [this](const UnwatchEnd& unwatch) {
                 const auto watched = watched_.find(unwatch.partition);
                 if (watched != watched_.end() && watched->second.address() == unwatch.consumer)
                     watched_.erase(watched);
             },
             [this](WatchTick) {
-                tick();
+                ask_ends(watched_);
                 delayed_send(this, kPeriod, WatchTick{});
             },
         };
@@ -82,16 +85,16 @@ private:
         return log_->offset_at(partition, std::get<Timestamp>(start), kTimeout);
     }
 
-    void tick() {
-        if (watched_.empty()) return;
+    void ask_ends(const std::map<Partition, ConsumerActor>& of) {
+        if (of.empty()) return;
         std::vector<std::string> topics;
-        for (const auto& [partition, consumer] : watched_)
+        for (const auto& [partition, consumer] : of)
             if (topics.empty() || topics.back() != partition.topic) topics.push_back(partition.topic);
         // The count is asked for first: a partition that appears later has an end later, too.
         const auto counted_at = steady_clock::now();
         const auto counts = log_->partition_counts(topics, kTimeout);
         if (!counts) return unreachable(counts.error());
-        for (const auto& [partition, consumer] : watched_) {
+        for (const auto& [partition, consumer] : of) {
             const auto count = counts->find(partition.topic);
             const auto range = log_->range(partition, kTimeout);
             if (!range) return unreachable(range.error());

@@ -161,7 +161,7 @@ struct UnwatchEnd {
 struct WatchTick {};
 
 using LogWatchActor = caf::typed_actor<caf::replies_to<AskStartFacts>::with<StartFacts>,
-                                       caf::reacts_to<WatchEnd>,  // send it EndOffset once a second
+                                       caf::reacts_to<WatchEnd>,  // send it EndOffset now and once a second
                                        caf::reacts_to<UnwatchEnd>,
                                        caf::reacts_to<WatchTick>>;  // to itself
 

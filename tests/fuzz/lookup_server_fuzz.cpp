@@ -79,6 +79,7 @@ public:
         if (!becomes_true(
                 [&] { return (*known_)("INFO").find("connected_clients:1\r\n") != std::string::npos; }))
             fail("connections stay behind");
+        check_answers();  // a turn later, when what has closed is freed too
         if (!becomes_true([&] { return descriptors() <= open; }))
             fail("more than " + std::to_string(open) + " descriptors:" + open_files());
         if (!becomes_true([&] { return kept_ + allocated() - before < kMostKept; }))
