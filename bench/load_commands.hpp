@@ -13,7 +13,7 @@
 
 namespace freshet::bench {
 
-// A command of words; `{key}` in a word is replaced by the number of a key.
+// A command of words; each `{key}` in it is replaced by the number of a key of its own.
 class CommandTemplate {
 public:
     CommandTemplate(const std::string& line) {
@@ -23,10 +23,13 @@ public:
         parts_.front().text = "*" + std::to_string(words_) + "\r\n" + parts_.front().text;
     }
 
-    void append(std::string_view key, std::string& out) const {
+    // `next_key` gives the number of a key at each call.
+    template <class NextKey>
+    void append(NextKey&& next_key, std::string& out) const {
         for (const Part& part : parts_) {
             out += part.text;
             if (part.key_word_bytes == kNoKey) continue;
+            const std::string_view key = next_key();
             out += '$';
             out += std::to_string(part.key_word_bytes + key.size());
             out += "\r\n";
@@ -98,8 +101,8 @@ public:
     }
 
     void append_next(std::string& out) {
-        const std::size_t i = next_++ % kDrawn;
-        templates_[templates_.size() == 1 ? 0 : template_order_[i]].append(keys_[i], out);
+        const std::size_t which = templates_.size() == 1 ? 0 : template_order_[next_++ % kDrawn];
+        templates_[which].append([&]() -> std::string_view { return keys_[next_++ % kDrawn]; }, out);
     }
 
 private:

@@ -323,8 +323,9 @@ int self_test() {
         good = good && seen == "[][][][ERR no][][E x]";
     }
     std::string command;
-    CommandTemplate("HGET a:{key}:b f").append("17", command);
-    good = good && command == "*3\r\n$4\r\nHGET\r\n$6\r\na:17:b\r\n$1\r\nf\r\n";
+    int key = 6;
+    CommandTemplate("HGET a:{key}:b {key}").append([&] { return ++key == 7 ? "17" : "8"; }, command);
+    good = good && command == "*3\r\n$4\r\nHGET\r\n$6\r\na:17:b\r\n$1\r\n8\r\n";
     std::puts(good ? "self-test: good" : "self-test: FAILED");
     return good ? 0 : 1;
 }

@@ -40,12 +40,13 @@ class Servers:
         self.lookup, self.metrics = ready["lookup"], ready["metrics"]
         self.real_time = False
 
-    def load(self, address, command, pipeline=1, rate=0):
+    def load(self, address, command, pipeline=1, rate=0, connections=50, seconds=None):
         """One run of the client; the result with the CPU time that the servers spent on a request."""
         before = self.node.cpu() + self.redis.cpu()
         result = self.bench.json_of(
             [self.bench.program("loadgen"), "--json", "--address", address, "--keys", str(ENTITIES), "--pipeline",
-             str(pipeline), "--rate", str(rate), "--seconds", str(self.bench.seconds), command],
+             str(pipeline), "--rate", str(rate), "--connections", str(connections), "--seconds",
+             str(seconds or self.bench.seconds), command],
             before=(lambda: setting.set_real_time(os.getpid())) if self.real_time else None)
         if result["errors"] or result["unanswered"]:
             raise SystemExit(f"bench: {command}: {result}")
