@@ -288,9 +288,9 @@ Result<void> Node::Parts::start_ingest() {
         store = std::make_unique<RedisPartialStore>(config.redis);
     }
     writer = spawn_writer(*actors, std::move(store), metrics);
-    watch = spawn_log_watch(*actors, event_log);
+    watch = spawn_log_watch(*actors, event_log, watchdog);
     supervisor = spawn_supervisor(*actors, {*plans, *counts, parts, status, callbacks.refused}, writer, watch);
-    listener = make_group_listener(*actors, supervisor);
+    listener = make_group_listener(*actors, supervisor, watchdog);
     return wait_for<void>([&] { return event_log->subscribe(topics, *listener); }, callbacks.give_up);
 }
 

@@ -16,8 +16,8 @@ constexpr seconds kPeriod{1};
 
 class LogWatch : public LogWatchActor::base {
 public:
-    LogWatch(caf::actor_config& config, std::shared_ptr<EventLog> log)
-        : LogWatchActor::base(config), log_(std::move(log)) {}
+    LogWatch(caf::actor_config& config, std::shared_ptr<EventLog> log, Watchdog& watchdog)
+        : LogWatchActor::base(config), log_(std::move(log)), post_(watchdog.post("log watch")) {}
 
     const char* name() const override { return "log_watch"; }
 
@@ -45,13 +45,19 @@ protected:
     void on_exit() override { watched_.clear(); }
 
 private:
+    template <class Question>
+    auto ask(Question&& question) {
+        const auto busy = post_->busy();
+        return question();
+    }
+
     StartFacts start_facts(const AskStartFacts& question) {
         const auto failed = [](const Error& error) {
             return StartFacts{std::make_shared<Result<LogFacts>>(error), {}};
         };
-        const auto range = log_->range(question.partition, kTimeout);
+        const auto range = ask([&] { return log_->range(question.partition, kTimeout); });
         if (!range) return failed(range.error());
-        const auto committed = log_->committed(question.partition, kTimeout);
+        const auto committed = ask([&] { return log_->committed(question.partition, kTimeout); });
         if (!committed) return failed(committed.error());
         std::vector<Offset> starts;
         for (const ViewStartSpec& view : question.views) {
@@ -73,7 +79,7 @@ private:
         std::vector<Offset> before;
         for (const Offset start : {lowest, facts.range.end})
             if (start > facts.range.low) before.push_back(Offset{start.value - 1});
-        const auto found = log_->marks_at(question.partition, before, kTimeout);
+        const auto found = ask([&] { return log_->marks_at(question.partition, before, kTimeout); });
         if (!found) return found.error();
         for (const auto& mark : *found)
             if (mark) facts.before_starts.push_back(*mark);
@@ -85,19 +91,19 @@ private:
     Result<std::vector<std::optional<LogMark>>> marked_messages(const Partition& partition,
                                                                 const std::vector<LogMark>& marks) {
         if (marks.empty()) return std::vector<std::optional<LogMark>>{};
-        const auto newest = log_->marks_at(partition, {marks.back().offset}, kTimeout);
+        const auto newest = ask([&] { return log_->marks_at(partition, {marks.back().offset}, kTimeout); });
         if (!newest) return newest.error();
         if (newest->front() == marks.back())
             return std::vector<std::optional<LogMark>>(marks.begin(), marks.end());
         std::vector<Offset> offsets;
         for (const LogMark& mark : marks) offsets.push_back(mark.offset);
-        return log_->marks_at(partition, offsets, kTimeout);
+        return ask([&] { return log_->marks_at(partition, offsets, kTimeout); });
     }
 
     Result<Offset> start_offset(const Partition& partition, const Start& start, const LogRange& range) {
         if (std::holds_alternative<StartEarliest>(start)) return range.low;
         if (std::holds_alternative<StartLatest>(start)) return range.end;
-        return log_->offset_at(partition, std::get<Timestamp>(start), kTimeout);
+        return ask([&] { return log_->offset_at(partition, std::get<Timestamp>(start), kTimeout); });
     }
 
     void ask_ends(const std::map<Partition, ConsumerActor>& of) {
@@ -107,11 +113,11 @@ private:
             if (topics.empty() || topics.back() != partition.topic) topics.push_back(partition.topic);
         // The count is asked for first: a partition that appears later has an end later, too.
         const auto counted_at = steady_clock::now();
-        const auto counts = log_->partition_counts(topics, kTimeout);
+        const auto counts = ask([&] { return log_->partition_counts(topics, kTimeout); });
         if (!counts) return unreachable(counts.error());
         for (const auto& [partition, consumer] : of) {
             const auto count = counts->find(partition.topic);
-            const auto range = log_->range(partition, kTimeout);
+            const auto range = ask([&] { return log_->range(partition, kTimeout); });
             if (!range) return unreachable(range.error());
             if (count != counts->end()) send(consumer, EndOffset{counted_at, range->end, count->second});
         }
@@ -123,15 +129,17 @@ private:
     }
 
     std::shared_ptr<EventLog> log_;
+    std::shared_ptr<Watchdog::Post> post_;
     std::map<Partition, ConsumerActor> watched_;
     bool unreachable_ = false;
 };
 
 }  // namespace
 
-LogWatchActor spawn_log_watch(caf::actor_system& system, std::shared_ptr<EventLog> log, Thread thread) {
-    return thread == Thread::own ? system.spawn<LogWatch, caf::detached>(std::move(log))
-                                 : system.spawn<LogWatch>(std::move(log));
+LogWatchActor spawn_log_watch(caf::actor_system& system, std::shared_ptr<EventLog> log, Watchdog& watchdog,
+                              Thread thread) {
+    return thread == Thread::own ? system.spawn<LogWatch, caf::detached>(std::move(log), std::ref(watchdog))
+                                 : system.spawn<LogWatch>(std::move(log), std::ref(watchdog));
 }
 
 }  // namespace freshet

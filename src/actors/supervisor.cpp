@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "io/log.hpp"
 #include "io/metrics.hpp"
@@ -186,8 +187,11 @@ private:
 
 class GroupBridge : public GroupListener {
 public:
-    GroupBridge(caf::actor_system& system, SupervisorActor supervisor)
-        : system_(system), supervisor_(std::move(supervisor)) {}
+    GroupBridge(caf::actor_system& system, SupervisorActor supervisor, Watchdog& watchdog)
+        : system_(system), supervisor_(std::move(supervisor)), post_(watchdog.post("rebalance")) {}
+
+    void rebalance_begins() override { busy_.emplace(*post_); }
+    void rebalance_ends() override { busy_.reset(); }
 
     void assigned(const std::vector<Partition>& partitions) override {
         caf::anon_send(supervisor_, Assigned{partitions});
@@ -208,6 +212,8 @@ public:
 private:
     caf::actor_system& system_;
     SupervisorActor supervisor_;
+    std::shared_ptr<Watchdog::Post> post_;
+    std::optional<Watchdog::Post::Busy> busy_;  // of the thread that serves the group
 };
 
 }  // namespace
@@ -217,8 +223,9 @@ SupervisorActor spawn_supervisor(caf::actor_system& system, SupervisorSpec spec,
     return system.spawn<Supervisor>(std::move(spec), std::move(writer), std::move(watch));
 }
 
-std::unique_ptr<GroupListener> make_group_listener(caf::actor_system& system, SupervisorActor supervisor) {
-    return std::make_unique<GroupBridge>(system, std::move(supervisor));
+std::unique_ptr<GroupListener> make_group_listener(caf::actor_system& system, SupervisorActor supervisor,
+                                                   Watchdog& watchdog) {
+    return std::make_unique<GroupBridge>(system, std::move(supervisor), watchdog);
 }
 
 }  // namespace freshet

@@ -7,6 +7,7 @@
 
 #include "actors/messages.hpp"
 #include "actors/partition_consumer.hpp"
+#include "actors/watchdog.hpp"
 #include "io/node_status.hpp"
 
 namespace freshet {
@@ -26,7 +27,9 @@ struct SupervisorSpec {
 SupervisorActor spawn_supervisor(caf::actor_system& system, SupervisorSpec spec, WriterActor writer,
                                  LogWatchActor watch);
 
-// The group's calls as messages to the supervisor. revoked() waits until the partitions are released.
-std::unique_ptr<GroupListener> make_group_listener(caf::actor_system& system, SupervisorActor supervisor);
+// The group's calls as messages to the supervisor. revoked() waits until the partitions are released. A
+// rebalance that does not end is a case for the watchdog: it would hold up the whole group.
+std::unique_ptr<GroupListener> make_group_listener(caf::actor_system& system, SupervisorActor supervisor,
+                                                   Watchdog& watchdog);
 
 }  // namespace freshet

@@ -55,6 +55,9 @@ public:
     virtual ~GroupListener() = default;
     virtual void assigned(const std::vector<Partition>& partitions) = 0;
     virtual void revoked(const std::vector<Partition>& partitions, bool lost) = 0;
+    // Around what the client does at a rebalance, assigned() and revoked() included: it should end soon.
+    virtual void rebalance_begins() {}
+    virtual void rebalance_ends() {}
     virtual void log_error(const Error& error) = 0;  // worth a line in the log; the client goes on by itself
     // This node is no member any more and cannot become one again, e.g. since another took its instance name.
     virtual void expelled(const Error& error) = 0;

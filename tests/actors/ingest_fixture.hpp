@@ -64,7 +64,7 @@ public:
         parts->metrics = &metrics_;
         parts->watchdog = &watchdog_;
         writer_ = spawn_writer(system_, std::make_unique<MemoryPartialStore>(server), metrics_, Thread::shared);
-        watch_ = spawn_log_watch(system_, log, Thread::shared);
+        watch_ = spawn_log_watch(system_, log, watchdog_, Thread::shared);
         supervisor_ = spawn_supervisor(system_,
                                        {{{"orders", plan}},
                                         {{"orders", 1}},

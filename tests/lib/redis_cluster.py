@@ -49,6 +49,8 @@ class Node:
         return self._process is not None and not self.held
 
     def start(self):
+        # A replica keeps what it was sent at first as a file, and would come back with that.
+        (self._directory / "dump.rdb").unlink(missing_ok=True)
         self._process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
              "--dir", str(self._directory), "--hash-max-listpack-value", "4096", "--cluster-enabled", "yes",

@@ -179,7 +179,12 @@ void KafkaMember::shut() {
 }
 
 void KafkaMember::on_rebalance(int code, const rd_kafka_topic_partition_list_s* list) {
-    const std::vector<Partition> partitions = partitions_of(list);
+    if (GroupListener* to = listener()) to->rebalance_begins();
+    rebalance(code, partitions_of(list));
+    if (GroupListener* to = listener()) to->rebalance_ends();
+}
+
+void KafkaMember::rebalance(int code, const std::vector<Partition>& partitions) {
     switch (code) {
         case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
             take(partitions);

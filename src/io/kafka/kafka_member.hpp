@@ -42,6 +42,7 @@ private:
     void serve();
     void tell_expelled();
     void shut();
+    void rebalance(int code, const std::vector<Partition>& partitions);
     void take(const std::vector<Partition>& partitions);
     void give_up(const std::vector<Partition>& partitions, bool lost);
     std::vector<std::shared_ptr<KafkaPartition>> held(const std::vector<Partition>& partitions);
