@@ -17,28 +17,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Instants = std::vector<std::optional<Timestamp>>;  // none: the view's clock
 
-// The Kafka timestamp of a plain payload: the event's own time, or 1970 where it has none.
-class OwnTime {
-public:
-    explicit OwnTime(const Source& source) : decoder_(time_alone(source)) {}
-
-    Timestamp of(std::string_view payload) {
-        Timestamp time{};
-        values_.clear();
-        StringArena strings;
-        return decoder_.decode(payload, {}, strings, values_, time) ? Timestamp{} : time;
-    }
-
-private:
-    static Source time_alone(Source source) {
-        source.fields.clear();
-        return source;
-    }
-
-    EventDecoder decoder_;
-    std::vector<Value> values_;
-};
-
 // Counts by what and why, each with the first of its kind.
 class RefusalSummary {
 public:

@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "io/config/config_file.hpp"
 #include "io/config/config_text.hpp"
+#include "model/value_type.hpp"
 #include "resp_client.hpp"
 
 namespace freshet {
@@ -49,19 +50,7 @@ std::optional<FieldType> type_of(const Definitions* definitions, const std::stri
     const View* found = definitions ? definitions->find_view(view) : nullptr;
     if (!found) return std::nullopt;
     for (const Feature& f : found->features) {
-        if (f.name != feature) continue;
-        switch (f.function) {
-            case Function::count:
-            case Function::count_distinct:
-                return FieldType::int64;
-            case Function::mean:
-            case Function::variance:
-            case Function::stddev:
-            case Function::quantile:
-                return FieldType::float64;
-            default:
-                return definitions->source_of(*found).fields[*f.field].type;
-        }
+        if (f.name == feature) return value_type(definitions->source_of(*found), f);
     }
     return std::nullopt;
 }

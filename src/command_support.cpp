@@ -1,8 +1,10 @@
 #include "command_support.hpp"
 
 #include <absl/time/time.h>
+#include <simdjson.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -66,6 +68,34 @@ nlohmann::ordered_json json_of(const Scalar& value) {
 
 std::string text_of(const nlohmann::ordered_json& json) {
     return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::string printable(std::string_view bytes) {
+    // What ends a line, or is taken for an order by a terminal: C0, DEL, and C1 (U+0080 to U+009F).
+    const auto is_order = [](std::string_view character) {
+        const auto first = static_cast<unsigned char>(character[0]);
+        return first < 0x20 || first == 0x7F ||
+               (first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0);
+    };
+    std::string out;
+    while (!bytes.empty()) {
+        const auto first = static_cast<unsigned char>(bytes[0]);
+        const std::size_t size = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+        std::string_view character = bytes.substr(0, size);
+        const bool good = simdjson::validate_utf8(character.data(), character.size());
+        if (good && !is_order(character)) {
+            out += character;
+        } else {
+            if (!good) character = character.substr(0, 1);
+            char code[8];
+            for (const char c : character) {
+                std::snprintf(code, sizeof code, "\\x%02x", static_cast<unsigned char>(c));
+                out += code;
+            }
+        }
+        bytes.remove_prefix(character.size());
+    }
+    return out;
 }
 
 Result<AskTarget> find_node(const AskOptions& options) {

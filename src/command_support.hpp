@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "commands.hpp"
@@ -40,6 +41,9 @@ Result<std::unique_ptr<RespClient>> connect_to(const AskTarget& target, const As
 nlohmann::ordered_json json_of(const Scalar& value);
 // In one line; bytes that are not UTF-8 are replaced.
 std::string text_of(const nlohmann::ordered_json& json);
+
+// For a terminal: control characters, and bytes that are not UTF-8, as \\xNN.
+std::string printable(std::string_view bytes);
 
 // Columns as wide as their widest cell, two blanks between them; each row ends its line.
 std::string table_of(const std::vector<std::vector<std::string>>& rows);

@@ -40,6 +40,13 @@ struct EvalOptions {
 };
 int command_eval(const EvalOptions& options);
 
+struct TestOptions {
+    std::vector<std::string> files;
+    std::vector<std::string> only;  // tests by name; empty: all
+    bool json = false;
+};
+int command_test(const TestOptions& options);
+
 struct ReplayOptions {
     std::string config;
     std::string events;

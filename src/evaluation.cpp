@@ -12,7 +12,21 @@ constexpr std::size_t kBatchBytes = 4 << 20;
 // How often tiles that no read may reach any more are given up.
 constexpr std::size_t kFlushRecords = 16 * kBatchRecords;
 
+Source time_alone(Source source) {
+    source.fields.clear();
+    return source;
+}
+
 }  // namespace
+
+OwnTime::OwnTime(const Source& source) : decoder_(time_alone(source)) {}
+
+Timestamp OwnTime::of(std::string_view payload) {
+    Timestamp time{};
+    values_.clear();
+    StringArena strings;
+    return decoder_.decode(payload, {}, strings, values_, time) ? Timestamp{} : time;
+}
 
 Evaluation::Part::Part(const Source& source, const ViewPlans& plans, PartitionId partition)
     : intake(source, plans, 1), table(plans, partition, Generation{0}, Offset{0}), batch(intake.new_batch()) {}
@@ -101,24 +115,34 @@ std::optional<Timestamp> Evaluation::earliest(std::size_t view) const {
     return *newest - definition.retain - ahead;
 }
 
+FeatureAnswer Evaluation::answer(FeatureReader& reader, const ViewPlan& plan, const Parts& parts,
+                                 std::optional<Timestamp> at) {
+    std::vector<std::size_t> features(plan.features().size());
+    std::iota(features.begin(), features.end(), std::size_t{0});
+    if (!at) {
+        FeatureAnswer nothing;
+        nothing.values.resize(features.size());
+        return nothing;
+    }
+    std::vector<Head> heads;
+    for (const EntityWindows* windows : parts) heads.push_back(windows->unfolded());
+    std::vector<const Head*> all;
+    for (const Head& head : heads) all.push_back(&head);
+    return reader.read(all, *at, features);
+}
+
 void Evaluation::read(std::size_t view, std::optional<Timestamp> at, const Sink& sink) const {
     const Evaluated& evaluated = *views_[view];
     FeatureReader reader(*evaluated.plan);
-    std::vector<std::size_t> features(evaluated.plan->features().size());
-    std::iota(features.begin(), features.end(), std::size_t{0});
-    FeatureAnswer nothing;
-    nothing.values.resize(features.size());
-    for (const auto& [entity, parts] : evaluated.entities) {
-        if (!at) {
-            sink(entity, nothing);
-            continue;
-        }
-        std::vector<Head> heads;
-        for (const EntityWindows* windows : parts) heads.push_back(windows->unfolded());
-        std::vector<const Head*> all;
-        for (const Head& head : heads) all.push_back(&head);
-        sink(entity, reader.read(all, *at, features));
-    }
+    for (const auto& [entity, parts] : evaluated.entities)
+        sink(entity, answer(reader, *evaluated.plan, parts, at));
+}
+
+FeatureAnswer Evaluation::read(std::size_t view, const std::string& entity, std::optional<Timestamp> at) const {
+    const Evaluated& evaluated = *views_[view];
+    FeatureReader reader(*evaluated.plan);
+    const auto found = evaluated.entities.find(entity);
+    return answer(reader, *evaluated.plan, found == evaluated.entities.end() ? Parts{} : found->second, at);
 }
 
 std::uint64_t Evaluation::late() const {

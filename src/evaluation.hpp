@@ -15,6 +15,17 @@
 
 namespace freshet {
 
+// The Kafka timestamp of a plain payload: the event's own time, or 1970 where it has none.
+class OwnTime {
+public:
+    explicit OwnTime(const Source& source);
+    Timestamp of(std::string_view payload);
+
+private:
+    EventDecoder decoder_;
+    std::vector<Value> values_;
+};
+
 class Evaluation {
 public:
     // Of `views` by name; empty: all. `definitions` outlives it.
@@ -27,7 +38,7 @@ public:
     // Appends to `refused`. The offsets of a partition must rise: false if this one does not.
     bool add(const std::string& topic, PartitionId partition, const LogRecord& record,
              std::vector<Refused>& refused);
-    // After the last event, before anything below.
+    // After the last event so far, before anything below. More may be added then.
     void finish();
 
     std::size_t views() const { return views_.size(); }
@@ -39,6 +50,8 @@ public:
     // Every entity that occurs, by name. `at`: none when the view has no clock.
     using Sink = std::function<void(const std::string& entity, const FeatureAnswer& answer)>;
     void read(std::size_t view, std::optional<Timestamp> at, const Sink& sink) const;
+    // One entity, which need not occur.
+    FeatureAnswer read(std::size_t view, const std::string& entity, std::optional<Timestamp> at) const;
     // Events for entities that came when no feature kept their tile any more.
     std::uint64_t late() const;
 
@@ -64,6 +77,10 @@ private:
         std::map<std::string, std::vector<EntityWindows*>, std::less<>> entities;
     };
 
+    // Empty where the entity has nothing.
+    using Parts = std::vector<EntityWindows*>;
+    static FeatureAnswer answer(FeatureReader& reader, const ViewPlan& plan, const Parts& parts,
+                                std::optional<Timestamp> at);
     void apply(Feed& feed, Part& part);
     void note_entities(const Feed& feed, const EventBatch& batch);
     void flush(const Feed& feed, Part& part);

@@ -90,6 +90,22 @@ void add_eval(CLI::App& app, Action& action) {
     command->callback([options, &action] { action = [options] { return command_eval(*options); }; });
 }
 
+void add_test(CLI::App& app, Action& action) {
+    auto options = std::make_shared<TestOptions>();
+    auto* command = add_command(app, "test", "Check features against what files of tests expect of them",
+                                "  freshet test examples/flights_test.yaml\n"
+                                "  freshet test tests/*.yaml --only \"a late departure counts\"\n");
+    command->add_option("files", options->files, "Tests (YAML): events, and what the features are then")
+        ->required()
+        ->type_name("FILE...");
+    command->add_option("--only", options->only, "Only the test of this name; may be repeated")
+        ->take_all()
+        ->expected(1)
+        ->type_name("NAME");
+    command->add_flag("--json", options->json, "Print a JSON object a test");
+    command->callback([options, &action] { action = [options] { return command_test(*options); }; });
+}
+
 // Of get and status: where the node is.
 void add_address(CLI::App* command, const std::shared_ptr<AskOptions>& options) {
     auto* config =
@@ -183,6 +199,7 @@ int main(int argc, char** argv) {
     add_demo(app, action);
     add_check(app, action);
     add_eval(app, action);
+    add_test(app, action);
     add_get(app, action);
     add_status(app, action);
     add_replay(app, action);

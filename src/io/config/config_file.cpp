@@ -29,23 +29,6 @@ Error refuse(const ConfigPlace& place, const std::string& message) {
     return {Errc::invalid_argument, place.text() + ": " + message};
 }
 
-// The reason alone, without the file's name.
-Result<std::string> read_file(const fs::path& path) {
-    std::error_code failure;
-    const auto status = fs::status(path, failure);
-    if (!fs::exists(status)) return Error{Errc::not_found, "there is no such file"};
-    if (fs::is_directory(status)) return Error{Errc::invalid_argument, "this is a directory; name a file"};
-    const auto size = fs::is_regular_file(status) ? fs::file_size(path, failure) : 0;
-    if (size > kLargestFile)
-        return Error{Errc::invalid_argument, "the file is larger than 16 MiB; split it by include:"};
-    std::ifstream file{path, std::ios::binary};
-    std::ostringstream text;
-    if (!file || !(text << file.rdbuf() || size == 0)) {
-        return Error{Errc::unavailable, "the file cannot be read; check its permissions"};
-    }
-    return text.str();
-}
-
 // The files of an `include:` pattern in the order of their names.
 std::vector<std::string> expand(const std::string& pattern) {
     glob_t found{};
@@ -126,7 +109,7 @@ private:
     }
 
     Result<void> add_document(const std::string& file, const ConfigPlace& included_at) {
-        const auto text = read_file(file);
+        const auto text = read_config_file(file);
         if (!text) return text.error().within(included_at.text() + ": include: " + file);
         auto tree = parse_tree(*text, file, static_cast<int>(documents_.size()));
         if (!tree) return tree.error();
@@ -206,8 +189,24 @@ private:
 
 }  // namespace
 
+Result<std::string> read_config_file(const fs::path& path) {
+    std::error_code failure;
+    const auto status = fs::status(path, failure);
+    if (!fs::exists(status)) return Error{Errc::not_found, "there is no such file"};
+    if (fs::is_directory(status)) return Error{Errc::invalid_argument, "this is a directory; name a file"};
+    const auto size = fs::is_regular_file(status) ? fs::file_size(path, failure) : 0;
+    if (size > kLargestFile)
+        return Error{Errc::invalid_argument, "the file is larger than 16 MiB; split it by include:"};
+    std::ifstream file{path, std::ios::binary};
+    std::ostringstream text;
+    if (!file || !(text << file.rdbuf() || size == 0)) {
+        return Error{Errc::unavailable, "the file cannot be read; check its permissions"};
+    }
+    return text.str();
+}
+
 Result<Config> load_config(const fs::path& path) {
-    const auto text = read_file(path);
+    const auto text = read_config_file(path);
     if (!text) return text.error().within(path.string());
     return parse_config(*text, path.string());
 }

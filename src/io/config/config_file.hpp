@@ -20,4 +20,7 @@ Result<Config> load_config(const std::filesystem::path& path);
 // `file_name` stands in messages, and `include:` is relative to its folder.
 Result<Config> parse_config(std::string_view text, const std::string& file_name);
 
+// A YAML file's text. Errors give the reason alone, without the file's name.
+Result<std::string> read_config_file(const std::filesystem::path& path);
+
 }  // namespace freshet
