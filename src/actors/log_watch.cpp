@@ -69,35 +69,22 @@ private:
         return {std::make_shared<Result<LogFacts>>(std::move(facts)), std::move(starts)};
     }
 
-    // Completes the facts: the marked messages, and those before the offsets where a view may begin.
+    // Completes the facts: the marked messages, and those before the offsets where a view may begin. All marks
+    // are read: a life that did not notice that its log had been cut may have marked a message of the new one
+    // behind them.
     Result<LogFacts> look_at_messages(const AskStartFacts& question, LogFacts facts,
                                       const std::vector<Offset>& starts) {
-        auto marked = marked_messages(question.partition, question.marks);
-        if (!marked) return marked.error();
-        facts.marked = *std::move(marked);
         const Offset lowest = *std::min_element(starts.begin(), starts.end());
-        std::vector<Offset> before;
+        std::vector<Offset> offsets = question.marks;
         for (const Offset start : {lowest, facts.range.end})
-            if (start > facts.range.low) before.push_back(Offset{start.value - 1});
-        const auto found = ask([&] { return log_->marks_at(question.partition, before, kTimeout); });
+            if (start > facts.range.low) offsets.push_back(Offset{start.value - 1});
+        auto found = ask([&] { return log_->marks_at(question.partition, offsets, kTimeout); });
         if (!found) return found.error();
-        for (const auto& mark : *found)
-            if (mark) facts.before_starts.push_back(*mark);
+        const auto marked_end = found->begin() + static_cast<std::ptrdiff_t>(question.marks.size());
+        facts.marked.assign(found->begin(), marked_end);
+        for (auto mark = marked_end; mark != found->end(); ++mark)
+            if (*mark) facts.before_starts.push_back(**mark);
         return facts;
-    }
-
-    // Where the newest stands as it was read, nothing speaks against those before it: a log grows at its end
-    // only. To read each takes a fetch, and a node begins with all its partitions at once.
-    Result<std::vector<std::optional<LogMark>>> marked_messages(const Partition& partition,
-                                                                const std::vector<LogMark>& marks) {
-        if (marks.empty()) return std::vector<std::optional<LogMark>>{};
-        const auto newest = ask([&] { return log_->marks_at(partition, {marks.back().offset}, kTimeout); });
-        if (!newest) return newest.error();
-        if (newest->front() == marks.back())
-            return std::vector<std::optional<LogMark>>(marks.begin(), marks.end());
-        std::vector<Offset> offsets;
-        for (const LogMark& mark : marks) offsets.push_back(mark.offset);
-        return ask([&] { return log_->marks_at(partition, offsets, kTimeout); });
     }
 
     Result<Offset> start_offset(const Partition& partition, const Start& start, const LogRange& range) {

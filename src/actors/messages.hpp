@@ -147,7 +147,7 @@ struct ViewStartSpec {
 };
 struct AskStartFacts {
     Partition partition;
-    std::vector<LogMark> marks;  // of the record
+    std::vector<Offset> marks;
     std::vector<ViewStartSpec> views;
 };
 struct WatchEnd {

@@ -21,8 +21,11 @@ void PartitionLife::epoch_taken(const TakenEpoch& taken, SteadyTime asked, Stead
     watermark_.redis_time(received, taken.redis_now);
 }
 
-std::vector<LogMark> PartitionLife::marked() const {
-    return taken_.before ? taken_.before->log.marks : std::vector<LogMark>{};
+std::vector<Offset> PartitionLife::marked() const {
+    std::vector<Offset> offsets;
+    if (taken_.before)
+        for (const LogMark& mark : taken_.before->log.marks) offsets.push_back(mark.offset);
+    return offsets;
 }
 
 Result<StartDecision> PartitionLife::begin(const LogFacts& facts, SteadyTime received,

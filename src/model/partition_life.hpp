@@ -39,7 +39,7 @@ public:
 
     void epoch_taken(const TakenEpoch& taken, SteadyTime asked, SteadyTime received);
     // The messages to look up in the log before the life begins.
-    std::vector<LogMark> marked() const;
+    std::vector<Offset> marked() const;
     // `facts` as Kafka gave them after the epoch was taken, at `received` at the latest.
     Result<StartDecision> begin(const LogFacts& facts, SteadyTime received, std::span<const ViewStart> views);
     bool begun() const { return !views_.empty(); }

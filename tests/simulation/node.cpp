@@ -90,9 +90,7 @@ void Consumer::answer_facts() {
     const FakeLog& log = node_.logs[partition_];
     LogFacts facts{log.range(), log.committed, {}, {}};
     if (log.end() > log.low()) facts.before_starts.push_back(*log.mark_at(Offset{log.end().value - 1}));
-    const std::vector<LogMark> marks = life_->marked();
-    const bool newest_stands = !marks.empty() && log.mark_at(marks.back().offset) == marks.back();
-    for (const LogMark& mark : marks) facts.marked.push_back(newest_stands ? mark : log.mark_at(mark.offset));
+    for (const Offset offset : life_->marked()) facts.marked.push_back(log.mark_at(offset));
     if (node_.plant == Plant::no_generation) {
         facts.marked.assign(recorded_marks_.begin(), recorded_marks_.end());
         facts.range.end = kFar;
