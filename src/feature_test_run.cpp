@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "command_support.hpp"
-#include "feature_test_events.hpp"
+#include "feature_test_arrivals.hpp"
 
 namespace freshet {
 

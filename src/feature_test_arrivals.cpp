@@ -1,4 +1,4 @@
-#include "feature_test_events.hpp"
+#include "feature_test_arrivals.hpp"
 
 #include <algorithm>
 
