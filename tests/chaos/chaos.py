@@ -1,8 +1,8 @@
 """Runs Freshet under faults chosen by a seed, and compares every value with the oracle at the end.
 
 One Kafka broker, one Redis (or a Redis Cluster of three primaries with a replica each) and two nodes of one consumer
-group (three at times), all on 127.0.0.1; a producer that remembers what was acked; a prober that reads all the time. Exit status 0 only if no value is wrong, no read was, and
-values became fresh after every fault.
+group (three at times), all on 127.0.0.1; a producer that remembers what was acked; a prober that reads all the time.
+Exit status 0 only if no value is wrong, no read was, and values became fresh after every fault.
 """
 import argparse
 import contextlib

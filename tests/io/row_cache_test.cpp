@@ -16,6 +16,19 @@ RowCache::Row row(std::string_view before, std::string_view behind = {}, int sec
     return {before, behind, kNoon, kNoon + 1s, RowCache::Clock::time_point(std::chrono::seconds(second))};
 }
 
+// Views of which `spend` allows its rows to be kept, and a query of it.
+struct Kept {
+    LookupCatalogue catalogue{[] {
+        Definitions definitions = payment_views();
+        definitions.views.front().freshness.cache_for = 1h;
+        return definitions;
+    }()};
+    LookupQuery query;
+    RowCache cache{1 << 20};
+
+    Kept() { query.view = catalogue.find("spend"); }
+};
+
 TEST_CASE("a row is found by its shape and entity, as it was put") {
     RowCache cache(1 << 20);
     CHECK(!cache.find(0, "a", kEver));
@@ -72,19 +85,10 @@ TEST_CASE("a row that is large beside the cache is not kept, nor is anything in 
     CHECK(!cache.find(0, "a", kEver));
     RowCache none(0);
     CHECK(none.memory_bytes() == 0);
-    const LookupCatalogue catalogue(payment_views());
-    LookupQuery query;
-    query.view = catalogue.find("spend");
-    CHECK(!none.shape_of(query, Resp::v2));
+    CHECK(!none.shape_of(Kept().query, Resp::v2));
 }
 
-TEST_CASE("rows that look different are of different shapes") {
-    Definitions definitions = payment_views();
-    definitions.views.front().freshness.cache_for = 1h;
-    const LookupCatalogue catalogue(std::move(definitions));
-    RowCache cache(1 << 20);
-    LookupQuery query;
-    query.view = catalogue.find("spend");
+TEST_CASE_FIXTURE(Kept, "rows that look different are of different shapes") {
     query.features = {0, 1};
     const auto first = cache.shape_of(query, Resp::v2);
     REQUIRE(first);
@@ -104,13 +108,7 @@ TEST_CASE("rows that look different are of different shapes") {
     CHECK(!cache.shape_of(query, Resp::v2));  // which allows none
 }
 
-TEST_CASE("there is an end to the number of shapes") {
-    Definitions definitions = payment_views();
-    definitions.views.front().freshness.cache_for = 1h;
-    const LookupCatalogue catalogue(std::move(definitions));
-    RowCache cache(1 << 20);
-    LookupQuery query;
-    query.view = catalogue.find("spend");
+TEST_CASE_FIXTURE(Kept, "there is an end to the number of shapes") {
     std::size_t shapes = 0;
     for (; shapes < 100'000; ++shapes) {
         query.features.push_back(0);

@@ -70,7 +70,7 @@ private:
     bool route(LookupRequest& request);
     // Writes the rows that are kept and may be given again.
     void write_kept(LookupRequest& request);
-    bool write_kept_row(LookupRequest& request, std::size_t row);
+    void write_kept_row(LookupRequest& request, std::size_t row);
     void keep_row(const LookupRequest& request, std::size_t row, const ReadMoment& moment);
     void note_written(LookupRequest& request, std::size_t row, std::size_t begin);
     void send_pings(LookupRequest& request);

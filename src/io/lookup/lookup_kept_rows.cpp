@@ -9,20 +9,19 @@ void LookupEngine::write_kept(LookupRequest& request) {
     observer_.from_cache(request.written, request.rows.size() - request.written);
 }
 
-bool LookupEngine::write_kept_row(LookupRequest& request, std::size_t row) {
+void LookupEngine::write_kept_row(LookupRequest& request, std::size_t row) {
     const Freshness& allowed = request.query.view->plan.view().freshness;
     const auto kept = kept_.find(*request.shape, request.query.entity(row), now - allowed.cache_for);
-    if (!kept) return false;
+    if (!kept) return;
     // Redis's time since then has gone on as ours has; rounded up, so that no staleness is understated.
     const Timestamp redis_now = kept->redis_now + std::chrono::ceil<Duration>(now - kept->read);
     const auto staleness = freshet::staleness(kept->watermark, redis_now);
-    if (allowed.max_staleness && !is_fresh(staleness, *allowed.max_staleness)) return false;
+    if (allowed.max_staleness && !is_fresh(staleness, *allowed.max_staleness)) return;
     const std::size_t begin = request.body.size();
     request.body += kept->before;
     if (request.query.meta) RespWriter(request.body).integer(staleness->count());
     request.body += kept->behind;
     note_written(request, row, begin);
-    return true;
 }
 
 // Not what is missing: whether Redis was emptied has not been asked yet. Nor what is stale, or may be.
