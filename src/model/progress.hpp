@@ -12,6 +12,7 @@
 #include "model/ids.hpp"
 #include "model/log_identity.hpp"
 #include "model/result.hpp"
+#include "model/slot_ranges.hpp"
 
 namespace freshet {
 
@@ -55,7 +56,16 @@ struct ProgressRecord {
     std::map<std::string, std::string> layouts = {};
     // In a cluster: of all records of the partition, one a primary.
     std::vector<RecordSlot> slots = {};
-    // Of a record that stands for several: one of them is gone, and with it what its primary held.
+    // Likewise: what it vouches for. Of an entity in these slots, all that was counted below `next` stood at
+    // this primary when the record was advanced. A life that goes back behind `next` changes nothing of this
+    // until it has come there again.
+    SlotRanges covers = {};
+    // Likewise: of the advance that wrote `covers`, through all lives. A lower one than another record's: that
+    // has not come here, or the record has fallen back.
+    std::uint64_t advance = 0;
+    // Likewise: what another primary has lost is counted again, and not yet up to `next`.
+    bool rebuilds = false;
+    // Of a record that stands for several: a primary has lost what it held, all of it or some slots.
     bool lost_part = false;
 
     friend bool operator==(const ProgressRecord&, const ProgressRecord&) = default;

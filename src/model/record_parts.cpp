@@ -1,6 +1,7 @@
 #include "model/record_parts.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -16,11 +17,24 @@ const ProgressRecord* foreign_one(const PartitionClaim& claim, const Records& re
     return nullptr;
 }
 
-bool has_lost_a_part(std::span<const RecordPart> parts) {
-    return std::ranges::any_of(named_slots(parts), [&](RecordSlot slot) {
-        const auto part = std::ranges::find(parts, slot, &RecordPart::slot);
-        return part == parts.end() || !part->record || part->record->views.empty();
-    });
+bool has_lost_a_record(std::span<const RecordPart> parts) {
+    const bool forgot = std::ranges::any_of(
+        parts, [](const RecordPart& part) { return part.kept == RecordPart::Kept::less && !part.record; });
+    return forgot || std::ranges::any_of(named_slots(parts), [&](RecordSlot slot) {
+               const auto part = std::ranges::find(parts, slot, &RecordPart::slot);
+               return part == parts.end() || !part->record || part->record->views.empty();
+           });
+}
+
+// Every record that has views, and one at each primary.
+bool all_is_covered(std::span<const RecordPart> parts, std::span<const SlotRanges> served) {
+    std::vector<bool> has_one(served.size());
+    for (const RecordPart& part : parts) {
+        if (!part.record || part.record->views.empty() || part.primary >= served.size()) continue;
+        if (!covers_all(part, served)) return false;
+        has_one[part.primary] = true;
+    }
+    return std::ranges::all_of(has_one, std::identity{});
 }
 
 // All that was marked in the newest generation.
@@ -87,7 +101,23 @@ std::vector<RecordSlot> named_slots(std::span<const RecordPart> parts) {
     return named;
 }
 
-std::optional<ProgressRecord> whole_record(const PartitionClaim& claim, std::span<const RecordPart> parts) {
+bool may_have_fallen_back(std::span<const RecordPart> parts) {
+    std::uint64_t newest = 0;
+    for (const RecordPart& part : parts)
+        if (part.record) newest = std::max(newest, part.record->advance);
+    return std::ranges::any_of(parts, [&](const RecordPart& part) {
+        if (!part.record || part.record->views.empty()) return false;
+        return part.kept == RecordPart::Kept::less ||
+               (part.kept == RecordPart::Kept::unknown && part.record->advance < newest);
+    });
+}
+
+bool covers_all(const RecordPart& part, std::span<const SlotRanges> served) {
+    return part.record && contains_all(part.record->covers, served[part.primary]);
+}
+
+std::optional<ProgressRecord> whole_record(const PartitionClaim& claim, std::span<const RecordPart> parts,
+                                           std::span<const SlotRanges> served) {
     Records all, with_views;
     for (const RecordPart& part : parts) {
         if (!part.record) continue;
@@ -101,12 +131,16 @@ std::optional<ProgressRecord> whole_record(const PartitionClaim& claim, std::spa
         **std::ranges::max_element(all, {}, [](const ProgressRecord* r) { return r->epoch; });
     for (const ProgressRecord* record : all) {
         whole.partitions = std::max(whole.partitions, record->partitions);
+        whole.advance = std::max(whole.advance, record->advance);
         for (const auto& [id, layouts] : record->layouts) add_layouts(whole.layouts[id], layouts);
     }
     whole.slots = named_slots(parts);
+    whole.covers.clear();
     whole.log = newest_log(with_views.empty() ? all : with_views);
     whole.views = with_views.empty() ? ViewProgressMap{} : common_views(with_views);
-    whole.lost_part = !with_views.empty() && has_lost_a_part(parts);
+    whole.rebuilds = std::ranges::any_of(with_views, &ProgressRecord::rebuilds);
+    whole.lost_part = !with_views.empty() && (whole.rebuilds || has_lost_a_record(parts) ||
+                                              (may_have_fallen_back(parts) && !all_is_covered(parts, served)));
     return whole;
 }
 

@@ -43,13 +43,24 @@ Advanced advance(ProgressRecord& record, const ProgressUpdate& update, Timestamp
         return std::pair(log.generation, log.marks.empty() ? Offset{-1} : log.marks.back().offset);
     };
     if (newest(record.log) <= newest(update.log)) record.log = update.log;
+    bool none_further = true;
     for (const auto& [id, progress] : update.views) {
         const auto known = record.views.find(id);
         const auto place = [](const ViewProgress& view) { return std::pair(view.generation, view.next); };
-        if (known == record.views.end() || place(known->second) <= place(progress)) record.views[id] = progress;
+        const bool further =
+            !update.anew && known != record.views.end() && place(known->second) > place(progress);
+        if (!further) record.views[id] = progress;
+        none_further &= !further;
     }
     for (const auto& [id, layouts] : update.layouts) record.layouts[id] = layouts;
-    if (!update.slots.empty()) record.slots = update.slots;
+    if (!update.slots.empty()) {
+        record.slots = update.slots;
+        record.rebuilds = update.rebuilds && !none_further;
+    }
+    if (!update.slots.empty() && none_further) {
+        record.covers = update.covers;
+        record.advance = update.advance;
+    }
     record.partitions = update.partitions;
     return {++record.calls, now};
 }

@@ -28,7 +28,12 @@ struct ProgressUpdate {
     LogIdentity log;
     ViewProgressMap views;
     std::map<std::string, std::string> layouts = {};  // by view, of those named
-    std::vector<RecordSlot> slots = {};               // of all records of the partition, if there are several
+    // In a cluster, as they stand in ProgressRecord.
+    std::vector<RecordSlot> slots = {};
+    SlotRanges covers = {};
+    std::uint64_t advance = 0;
+    bool rebuilds = false;
+    bool anew = false;  // what is recorded of the views counts no more, however far it is
 };
 
 namespace record_rules {
@@ -41,8 +46,8 @@ TakenEpoch take_epoch(std::optional<ProgressRecord>& record, const PartitionClai
 Result<void> check(const ProgressRecord* record, const Fence& fence);
 
 // Replaces what is recorded of the log and the views. What is further stays as it is, since this is a late copy
-// of an older call then: a higher generation; in one generation a newer mark, a view's higher `next`. The call
-// has been checked.
+// of an older call then, or of a life that went back: a higher generation; in one generation a newer mark, a
+// view's higher `next`; and if that of any view, what the record covers. The call has been checked.
 Advanced advance(ProgressRecord& record, const ProgressUpdate& update, Timestamp now);
 
 // A write may include all events of what its life has read, so that is marked in the same step: the log may be

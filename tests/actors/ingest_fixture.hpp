@@ -131,12 +131,12 @@ public:
 
     std::int64_t recorded() {
         const auto state = server->snapshot();
-        const auto record = state.records.find(partition);
+        const auto record = state.records.find({partition, kFirstRecordSlot});
         if (record == state.records.end() || !record->second.views.contains("store_orders@1")) return -1;
         return record->second.views.at("store_orders@1").next.value;
     }
 
-    ViewProgress progress() { return server->snapshot().records.at(partition).views.at("store_orders@1"); }
+    ViewProgress progress() { return server->snapshot().record(partition).views.at("store_orders@1"); }
 
     // The stored values of an entity as of `t`: orders_1h and amount_1h; none when it is missing.
     std::optional<std::pair<std::int64_t, std::int64_t>> stored(const std::string& store, std::int64_t t) {
@@ -187,7 +187,7 @@ public:
         return metric("freshet_partition_restarts_total", "reason=\"" + reason + "\"");
     }
     // Fenced calls that the store took.
-    std::uint64_t calls() { return server->snapshot().records.at(partition).calls; }
+    std::uint64_t calls() { return server->snapshot().record(partition).calls; }
 
 private:
     static IngestConfig limits_of(int aggregators) {

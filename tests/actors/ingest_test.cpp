@@ -268,7 +268,7 @@ TEST_CASE("a higher epoch in the store ends the life, and nothing of it is writt
     // The partition is still assigned to this node, so it takes a higher epoch after the back-off.
     node.advance(3s);
     CHECK(node.stored("north", kT + 1) == Values(2, 2));
-    CHECK(node.server->snapshot().records.at(node.partition).epoch > taken->epoch);
+    CHECK(node.server->snapshot().record(node.partition).epoch > taken->epoch);
 }
 
 TEST_CASE("an unacked dead letter holds the record and the commit back") {
@@ -308,7 +308,7 @@ TEST_CASE("a watermark appears once the asked end is reached") {
     node.order("north", 1, kT);
     node.assign();
     node.advance(3s);
-    CHECK(node.server->snapshot().records.at(node.partition).views.at("store_orders@1").watermark.has_value());
+    CHECK(node.server->snapshot().record(node.partition).views.at("store_orders@1").watermark.has_value());
 }
 
 TEST_CASE("a topic that was made anew is counted under a new origin, and what was counted stays") {
@@ -357,9 +357,9 @@ TEST_CASE("another deployment's record is refused and left alone") {
     IngestFixture node;
     MemoryPartialStore other(node.server);
     REQUIRE(other.take_epoch({node.partition, "node-2", "another cluster", "freshet", 1}));
-    const auto before = node.server->snapshot().records.at(node.partition);
+    const auto before = node.server->snapshot().record(node.partition);
     node.assign();
     REQUIRE(node.refused.size() == 1);
     CHECK(node.refused[0].message.find("another redis.prefix") != std::string::npos);
-    CHECK(node.server->snapshot().records.at(node.partition) == before);
+    CHECK(node.server->snapshot().record(node.partition) == before);
 }

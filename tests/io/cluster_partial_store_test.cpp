@@ -149,6 +149,33 @@ TEST_CASE("entities of a slot that moves between primaries are written at their 
     CHECK(has_chunks(loaded, {{kOrigin + ".60.1", "moved"}}));
 }
 
+TEST_CASE("a primary that comes back with a copy from before it received a slot has lost the slot") {
+    ClusterStores f;
+    ClusterOwner owner(f);
+    const std::string entity = f.entity_at(0);
+    const std::string record = f.record_key_at(f.record_slot_at(1));
+    REQUIRE(owner.write(everywhere(f, 9, "first")));
+    owner.advance({{kView, progress_at(10)}});
+    CHECK(f.recorded(1, "covers") == "5461-10921");
+    const std::string copy(f.cluster.run(1, {"DUMP", record}).text());
+    f.cluster.move_slot(f.slot(entity), 0, 1);
+    REQUIRE(settled([&] { return owner.write(everywhere(f, 11, "moved")); }));
+    owner.advance({{kView, progress_at(12)}});
+    const std::string slot = std::to_string(f.slot(entity));
+    CHECK(f.recorded(1, "covers") == slot + "-" + slot + " 5461-10921");
+    f.cluster.run(1, {"RESTORE", record, "0", copy, "REPLACE"});
+    f.cluster.run(1, {"DEL", head_key("fs:", kView, entity)});
+    CHECK(refusal_of(owner, f.entity_at(1)) == Errc::lost_writes);
+    ClusterOwner next(f);
+    next.advance({{kView, progress_at(0)}});
+    CHECK(f.recorded(0, "rebuilds") == "1");
+    CHECK(taken_by(f).before->lost_part);  // not before all is counted again
+    ClusterOwner last(f);
+    last.advance({{kView, progress_at(12)}});
+    CHECK(f.recorded(0, "rebuilds") == "0");
+    CHECK_FALSE(taken_by(f).before->lost_part);
+}
+
 TEST_CASE("a new primary gets a record with the next life, and nothing is taken for lost") {
     ClusterStores f;
     ClusterOwner owner(f);

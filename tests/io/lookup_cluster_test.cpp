@@ -113,6 +113,29 @@ TEST_CASE("a value is as fresh as the primary that holds it says, and a view as 
     CHECK(client("FS.STATUS").find("1 partitions, 36") != std::string::npos);
 }
 
+TEST_CASE("what a primary had received before it came back with an older copy is not told as missing") {
+    ClusterLookups f;
+    f.record_everywhere();
+    const std::string kept = f.entity_at(1), lost = f.entity_at(1, 1);
+    f.store_at(kept, 2);
+    const std::string record =
+        record_key("fs:", Partition{"payments", PartitionId{0}}, tag_of(f.record_slot_at(1)));
+    const auto covering = [&](const std::string& advance, const std::string& covers) {
+        f.command({"HSET", record, "advance", advance, "covers", covers});
+    };
+    const std::string slot = std::to_string(slot_of(f.key(kept)));
+    covering("8", "5461-10921");
+    TestClient client = f.client();
+    CHECK(f.spent(client, kept) == "[82]");
+    covering("7", slot + "-" + slot);
+    test::RedisCluster::wait_until("the record is read again",
+                                   [&] { return f.spent(client, lost) != "[nil]"; });
+    CHECK(f.spent(client, lost).starts_with("-UNAVAILABLE redis "));
+    CHECK(f.spent(client, kept) == "[82]");
+    covering("9", "5461-10921");
+    test::RedisCluster::wait_until("the record is advanced", [&] { return f.spent(client, lost) == "[nil]"; });
+}
+
 TEST_CASE("an entity whose slot has moved is asked for at its new place") {
     ClusterLookups f;
     f.record_everywhere();

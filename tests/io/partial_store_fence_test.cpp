@@ -179,6 +179,41 @@ STORE_TEST("a late copy of an older advance moves no view back") {
     CHECK(record.views.at("other@1") == progress_at(10));
 }
 
+STORE_TEST("what a record covers changes when the life is where the record is, and not before") {
+    Backend backend;
+    Owner<Backend> owner(backend);
+    const auto advance = [&](std::int64_t next, std::uint64_t number, bool rebuilds, bool anew) {
+        ProgressUpdate update{12, {}, {{kView, progress_at(next)}}};
+        update.slots = {5};
+        update.covers = {{0, static_cast<RecordSlot>(number)}};
+        update.advance = number;
+        update.rebuilds = rebuilds;
+        update.anew = anew;
+        REQUIRE(owner.store->advance(owner.fence, update));
+        return record_of(backend);
+    };
+    const auto next_life = [&] { owner = Owner<Backend>(backend); };
+    ProgressRecord record = advance(10, 1, false, false);
+    CHECK(record.slots == std::vector<RecordSlot>{5});
+    CHECK(record.covers == SlotRanges{{0, 1}});
+    next_life();
+    record = advance(4, 2, true, false);  // goes back for what another primary lost
+    CHECK(record.views.at(kView) == progress_at(10));
+    CHECK(record.covers == SlotRanges{{0, 1}});
+    CHECK(record.advance == 1);
+    CHECK(record.rebuilds);
+    next_life();
+    record = advance(10, 3, true, false);
+    CHECK(record.covers == SlotRanges{{0, 3}});
+    CHECK(record.advance == 3);
+    CHECK_FALSE(record.rebuilds);
+    next_life();
+    record = advance(4, 4, true, true);  // this one has lost it
+    CHECK(record.views.at(kView) == progress_at(4));
+    CHECK(record.covers == SlotRanges{{0, 4}});
+    CHECK_FALSE(record.rebuilds);
+}
+
 STORE_TEST("what was read is marked with the write, and a late copy of an older write unmarks nothing") {
     Backend backend;
     Owner<Backend> owner(backend);

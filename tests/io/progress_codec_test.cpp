@@ -41,6 +41,10 @@ ProgressRecord full_record() {
     record.views["b@2"] = {};
     record.views["b@2"].since = kSincePending;
     record.layouts["a@1"] = "1000:ab:60=0 1000:ab,cd:60=0,1";
+    record.slots = {5460, 13'907};
+    record.covers = {{0, 5460}, {5462, 5462}, {16'000, 16'383}};
+    record.advance = 1UL << 52;
+    record.rebuilds = true;
     return record;
 }
 
@@ -65,6 +69,8 @@ TEST_CASE("the fields of a view are as documented") {
     ViewProgress pending;
     pending.since = kSincePending;
     CHECK(encode_definition(pending) == "0 pending 0 -");
+    CHECK(encode_slots(full_record().slots) == "5460 13907");
+    CHECK(encode_covers(full_record().covers) == "0-5460 5462-5462 16000-16383");
     CHECK(encode_marks(full_record().log.marks) == "3:-5:0 40:0:abc");
 }
 
@@ -95,6 +101,13 @@ TEST_CASE("what does not decode is corrupt and quoted") {
         {"marks", "1:2:3  4:5:6"},
         {"marks", "5:2:3 4:5:6"},
         {"partitions", "1.5"},
+        {"slots", "16384"},
+        {"covers", "1"},
+        {"covers", "5-4"},
+        {"covers", "1-16384"},
+        {"covers", "1-2  3-4"},
+        {"advance", "x"},
+        {"rebuilds", "yes"},
         {"v:a@1", ""},
         {"v:a@1", "1"},
         {"v:a@1", "1 -"},

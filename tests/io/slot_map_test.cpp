@@ -46,7 +46,7 @@ TEST_CASE("a slot that moves changes the map of which it is part") {
     const SlotMap two = one.with(3, kB);
     REQUIRE(two.primaries().size() == 2);
     CHECK(two.primaries()[0].address == kB);  // ordered by the lowest slot
-    CHECK(two.slots_of(1) == std::vector<Slot>{5});
+    CHECK(two.ranges_of(1) == SlotRanges{{5, 5}});
     CHECK_FALSE(one.owner_of(3));
     CHECK(two.with(5, kB) == none.with(3, kB).with(5, kB));
     CHECK(two.with(5, kB).primaries().size() == 1);

@@ -48,9 +48,11 @@ class Node:
     def is_up(self):
         return self._process is not None and not self.held
 
-    def start(self):
+    def start(self, with_copy=False):
+        """`with_copy`: with the data as they were saved last."""
         # A replica keeps what it was sent at first as a file, and would come back with that.
-        (self._directory / "dump.rdb").unlink(missing_ok=True)
+        if not with_copy:
+            (self._directory / "dump.rdb").unlink(missing_ok=True)
         self._process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
              "--dir", str(self._directory), "--hash-max-listpack-value", "4096", "--cluster-enabled", "yes",

@@ -33,7 +33,7 @@ ProgressRecord without_views() {
 }
 
 ProgressRecord whole(const std::vector<RecordPart>& parts) {
-    const auto record = whole_record(kClaim, parts);
+    const auto record = whole_record(kClaim, parts, {});
     REQUIRE(record);
     return *record;
 }
@@ -47,7 +47,7 @@ TEST_CASE("a life begins where the primary is that is furthest behind") {
         CHECK(record.views.at(kView) == record_at(50).views.at(kView));
         CHECK_FALSE(record.lost_part);
     }
-    CHECK_FALSE(whole_record(kClaim, std::vector<RecordPart>{{1, {}}, {2, {}}}));
+    CHECK_FALSE(whole_record(kClaim, std::vector<RecordPart>{{1, {}}, {2, {}}}, {}));
 }
 
 TEST_CASE("of equal offsets the earlier watermark and the later beginning count") {
@@ -82,6 +82,65 @@ TEST_CASE("a primary that no record names is new and holds nothing back") {
     const ProgressRecord record = whole({{1, record_at(50)}, {2, record_at(50)}, {3, without_views()}});
     CHECK_FALSE(record.lost_part);
     CHECK(record.views.at(kView).next == Offset{50});
+}
+
+TEST_CASE("slots that a primary received after the copy it came back with are lost") {
+    const std::vector<SlotRanges> served = {{{0, 99}}, {{100, 250}}};  // the second has received 201 to 250
+    using Kept = RecordPart::Kept;
+    const auto loses = [&](std::uint64_t first, std::uint64_t second, SlotRanges covers, Kept kept) {
+        ProgressRecord a = record_at(80), b = record_at(50);
+        a.covers = {{0, 99}};
+        a.advance = first;
+        b.covers = std::move(covers);
+        b.advance = second;
+        const std::vector<RecordPart> parts{{1, a, 0}, {2, b, 1, kept}};
+        return whole_record(kClaim, parts, served)->lost_part;
+    };
+    const SlotRanges before{{100, 200}}, after{{201, 250}, {100, 200}};
+    CHECK(loses(9, 7, before, Kept::unknown));
+    CHECK(loses(9, 8, before, Kept::unknown));        // perhaps the ninth has not come so far: nobody knows
+    CHECK_FALSE(loses(9, 8, before, Kept::all));      // but who wrote it
+    CHECK_FALSE(loses(9, 7, after, Kept::unknown));   // what it covers can be counted on
+    CHECK_FALSE(loses(9, 9, before, Kept::unknown));  // they came after the ninth
+    CHECK(loses(8, 9, before, Kept::unknown));        // from a primary that fell back, who knows in what state
+    CHECK_FALSE(loses(8, 9, after, Kept::unknown));
+    CHECK(loses(9, 9, before, Kept::less));
+    CHECK_FALSE(loses(9, 9, after, Kept::less));
+    CHECK(loses(9, 7, {}, Kept::unknown));
+}
+
+TEST_CASE("a record that has moved to another primary vouches for nothing there, and a new one is believed") {
+    const std::vector<SlotRanges> served = {{{0, 99}}, {{100, 250}}, {{300, 301}}};
+    ProgressRecord a = record_at(80), arrived = record_at(80), own = record_at(80);
+    a.covers = {{0, 99}};
+    arrived.covers = {{201, 250}, {300, 301}};  // of the primary it came from
+    own.covers = {{100, 200}};
+    a.advance = arrived.advance = own.advance = 9;
+    std::vector<RecordPart> parts{{1, a, 0}, {2, own, 1}, {3, arrived, 1}, {4, std::nullopt, 2}};
+    CHECK_FALSE(whole_record(kClaim, parts, served)->lost_part);
+    CHECK(whole_record(kClaim, parts, served)->advance == 9);
+    parts[1].record->advance = 8;
+    CHECK(whole_record(kClaim, parts, served)->lost_part);
+    parts[1].record->covers = parts[2].record->covers = {{100, 250}};
+    CHECK(whole_record(kClaim, parts, served)->lost_part);  // what is new has come from one that fell back
+    parts[3].record = a;
+    parts[3].record->covers = {{300, 301}};
+    CHECK_FALSE(whole_record(kClaim, parts, served)->lost_part);
+}
+
+TEST_CASE("a record that was seen and is gone was lost, even if no other names it yet") {
+    const std::vector<RecordPart> seen{
+        {1, record_at(50)}, {2, record_at(50)}, {3, std::nullopt, 2, RecordPart::Kept::less}};
+    CHECK(whole(seen).lost_part);
+}
+
+TEST_CASE("ranges contain all that others name, however either is cut") {
+    CHECK(contains_all({{5, 9}, {0, 4}}, {{0, 9}}));
+    CHECK(contains_all({{0, 3}, {2, 9}}, {{1, 1}, {3, 8}}));
+    CHECK_FALSE(contains_all({{0, 3}, {5, 9}}, {{3, 5}}));
+    CHECK_FALSE(contains_all({}, {{7, 7}}));
+    CHECK(contains_all({}, {}));
+    CHECK(contains_all({{0, 65535}}, {{65535, 65535}}));
 }
 
 TEST_CASE("the newest generation of the log counts, with all that was read of it") {

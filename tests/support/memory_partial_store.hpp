@@ -25,8 +25,13 @@ public:
         std::optional<Timestamp> expire_at;         // of both
     };
     struct State {
-        std::map<Partition, ProgressRecord> records;
+        std::map<std::pair<Partition, RecordSlot>, ProgressRecord> records;
         std::map<std::pair<std::string, std::string>, Entity> entities;  // by view id and entity
+
+        // Of a partition that has one.
+        const ProgressRecord& record(const Partition& partition) const {
+            return records.at({partition, kFirstRecordSlot});
+        }
     };
     enum class Fault { none, before_applying, after_applying };
 
@@ -89,7 +94,7 @@ private:
     }
 
     Result<ProgressRecord*> check(const Fence& fence) {
-        const auto at = state_.records.find(fence.partition);
+        const auto at = state_.records.find({fence.partition, fence.slot});
         ProgressRecord* const record = at == state_.records.end() ? nullptr : &at->second;
         if (auto checked = record_rules::check(record, fence); !checked)
             return checked.error().within("memory store");
@@ -153,11 +158,12 @@ private:
     Result<TakenEpoch> take(const PartitionClaim& claim) {
         auto& records = server_->state_.records;
         std::optional<ProgressRecord> record;
-        if (const auto at = records.find(claim.partition); at != records.end()) record = at->second;
+        if (const auto at = records.find({claim.partition, claim.slot}); at != records.end())
+            record = at->second;
         if (!record && claim.only_if_there) return TakenEpoch{{}, 0, {}, server_->now_};
         if (record && claim.epoch && record->epoch >= *claim.epoch) return MemoryServer::unavailable();
         TakenEpoch taken = record_rules::take_epoch(record, claim, server_->now_);
-        records[claim.partition] = *std::move(record);
+        records[{claim.partition, claim.slot}] = *std::move(record);
         return taken;
     }
 

@@ -115,7 +115,7 @@ void LookupEngine::handle(LookupRequest& request, std::uint64_t tag, const Redis
         if (request.waiting == 0) write_freshness(request);
         return;
     }
-    if (!moment_of(request, *row.primary)) return;
+    if (!moment_of(request, *row.primary) || !vouched_for(request, row_of(tag))) return;
     if (request.kind == LookupRequest::Kind::explain) return explain(request, answer);
     if (step_of(tag) == Step::heads) return read_row(request, row_of(tag), answer);
     read_whole(request, row_of(tag), answer);

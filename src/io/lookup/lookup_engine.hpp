@@ -89,6 +89,8 @@ private:
     void handle(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
     // By the records of the primary; null: the request has failed, or is to be read again.
     LookupRequest::Moment* moment_of(LookupRequest& request, LookupPrimary& primary);
+    // Whether the row's primary still has what it received; if not, the request has failed.
+    bool vouched_for(LookupRequest& request, std::size_t row);
     bool take_moment(LookupRequest& request, LookupPrimary& primary);
     bool take_time(LookupRequest& request, const ViewProgressSummary& summary);
     void read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads);

@@ -41,6 +41,16 @@ bool LookupEngine::take_moment(LookupRequest& request, LookupPrimary& primary) {
     return take_time(request, summary);
 }
 
+bool LookupEngine::vouched_for(LookupRequest& request, std::size_t row) {
+    const LookupPrimary& primary = *request.rows[row].primary;
+    const std::size_t topic = request.query.view->topic;
+    if (!primary.progress.fell_back(topic)) return true;
+    if (primary.progress.vouches_for(topic, slot_of(head_key(request, row)))) return true;
+    fail(request, "UNAVAILABLE",
+         primary.redis.where() + " has come back with a copy of its data from before it received this entity");
+    return false;
+}
+
 bool LookupEngine::take_time(LookupRequest& request, const ViewProgressSummary& summary) {
     const View& view = request.query.view->plan.view();
     ReadMoment& moment = request.moments.back().read;

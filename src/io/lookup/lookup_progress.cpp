@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kMostPartitions = 100'000;
 constexpr std::uint64_t kTimeTag = 0xffffffff;
 constexpr std::uint64_t kLayoutsTag = 0xfffffffe;
-constexpr std::size_t kFixedFields = 4;  // before two a view
+constexpr std::size_t kFixedFields = 6;  // before two a view
 
 constexpr std::uint64_t tag_of(std::size_t topic, std::uint64_t what) { return topic << 32 | what; }
 
@@ -48,8 +48,10 @@ void LookupProgress::provide(Topic& topic, std::size_t partitions) {
     topic.partitions.resize(partitions);
     while (topic.commands.size() < partitions) {
         std::vector<std::string> arguments{"HMGET", key_of(topic, topic.commands.size())};
+        topic.asked_in.push_back(slot_of_record(topic, topic.commands.size()));
         for (const std::string_view field :
-             {record_field::kPartitions, record_field::kEpoch, record_field::kNode, record_field::kSlots})
+             {record_field::kPartitions, record_field::kEpoch, record_field::kNode, record_field::kSlots,
+              record_field::kAdvance, record_field::kCovers})
             arguments.emplace_back(field);
         for (const ServedView* view : topic.served->views) {
             arguments.push_back(record_field::position(view->plan.id()));
@@ -60,15 +62,19 @@ void LookupProgress::provide(Topic& topic, std::size_t partitions) {
     }
 }
 
+Slot LookupProgress::slot_of_record(const Topic& topic, std::size_t partition) const {
+    return record_places_.place(self_, index_of(topic), partition);
+}
+
 std::string LookupProgress::key_of(const Topic& topic, std::size_t partition) const {
     const PartitionId id{static_cast<std::int32_t>(partition)};
-    return record_key(prefix_, Partition{topic.served->name, id},
-                      tag_of(record_places_.place(self_, index_of(topic), partition)));
+    return record_key(prefix_, Partition{topic.served->name, id}, tag_of(slot_of_record(topic, partition)));
 }
 
 void LookupProgress::place_again(Topic& topic) {
     topic.placed = record_places_.version();
     topic.commands.clear();
+    topic.asked_in.clear();
     provide(topic, topic.partitions.size());
     topic.asked.reset();
 }
@@ -153,6 +159,11 @@ void LookupProgress::take_record(Topic& topic, std::size_t partition, const Redi
     into.node = text(2);
     record_places_.note(self_, index_of(topic), partition,
                         into.recorded ? std::optional(into.epoch) : std::nullopt, text(3));
+    const auto advance = static_cast<std::uint64_t>(whole_number(text(4)).value_or(0));
+    into.only_covers.reset();
+    if (into.recorded &&
+        record_places_.fell_back(index_of(topic), partition, topic.asked_in[partition], advance))
+        into.only_covers = decode_covers(text(5));
     into.views.resize(views);
     into.definitions.resize(views);
     if (partition == 0)
@@ -199,6 +210,8 @@ void LookupProgress::take_time(Topic& topic, const RedisAnswer& answer) {
     const bool moved = std::exchange(topic.moved, false);
     topic.settled = topic.named <= read && !moved && !lacks_a_record(topic);
     if (!topic.settled) topic.asked.reset();
+    topic.fell_back = std::ranges::any_of(
+        topic.partitions, [](const PartitionProgress& partition) { return partition.only_covers.has_value(); });
     if (topic.named > 0) provide(topic, topic.named);
     summarize(topic);
 }
@@ -250,6 +263,12 @@ const std::optional<ViewProgress>& LookupProgress::progress(const ServedView& vi
     const auto& partitions = topics_[topic].partitions;
     if (partition >= partitions.size() || index >= partitions[partition].views.size()) return none;
     return partitions[partition].views[index];
+}
+
+bool LookupProgress::vouches_for(std::size_t topic, Slot slot) const {
+    return std::ranges::all_of(topics_[topic].partitions, [&](const PartitionProgress& partition) {
+        return !partition.only_covers || contains_all(*partition.only_covers, {{slot, slot}});
+    });
 }
 
 Timestamp LookupProgress::redis_now(Clock::time_point now) const {

@@ -33,6 +33,8 @@ struct PartitionProgress {
     std::string node;
     std::vector<std::optional<ViewProgress>> views;  // in the order of ServedTopic::views
     std::vector<std::string> definitions;            // as they stand in the record; they seldom change
+    // While the record is older than it was: the slots that it vouches for.
+    std::optional<SlotRanges> only_covers;
 };
 
 class LookupProgress : private RedisPipeline::Receiver {
@@ -60,6 +62,10 @@ public:
     // those of its topic if they are wanted.
     const std::set<std::string>& layouts(const ServedView& view) const { return layouts_[view.index]; }
     void want_layouts(std::size_t topic);
+    // False: the primary has come back with a copy of its data from before it received the slot.
+    bool vouches_for(std::size_t topic, Slot slot) const;
+    // Whether it may be false for any slot.
+    bool fell_back(std::size_t topic) const { return topics_[topic].fell_back; }
     const std::optional<ViewProgress>& progress(const ServedView& view, std::size_t partition) const;
 
     // Never behind Redis's own clock, so that no staleness is understated. Requires a refresh that was
@@ -77,7 +83,8 @@ public:
 private:
     struct Topic {
         const ServedTopic* served;
-        std::vector<std::string> commands;  // one a partition
+        std::vector<std::string> commands;  // one a partition,
+        std::vector<Slot> asked_in;         // and the slot of the record that it reads
         std::vector<PartitionProgress> partitions;
         std::vector<std::size_t> slots;  // of its views, in summaries_
         std::optional<Clock::time_point> asked;
@@ -86,6 +93,7 @@ private:
         std::string new_trouble;
         std::string trouble;
         bool settled = false;
+        bool fell_back = false;
         bool moved = false;  // some record is no longer where it was looked for
         bool layouts_wanted = false;
         std::uint64_t placed = 0;  // the version of the places that the commands name
@@ -96,6 +104,7 @@ private:
 
     void provide(Topic& topic, std::size_t partitions);
     void place_again(Topic& topic);
+    Slot slot_of_record(const Topic& topic, std::size_t partition) const;
     std::string key_of(const Topic& topic, std::size_t partition) const;
     bool lacks_a_record(const Topic& topic) const;
     std::size_t index_of(const Topic& topic) const { return static_cast<std::size_t>(&topic - topics_.data()); }

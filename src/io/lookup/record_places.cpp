@@ -47,6 +47,13 @@ void RecordPlaces::note(const Endpoint& primary, std::size_t topic, std::size_t 
     ++version_;
 }
 
+bool RecordPlaces::fell_back(std::size_t topic, std::size_t partition, Slot slot, std::uint64_t advance) {
+    if (!map_) return false;
+    std::uint64_t& highest = known_[{topic, partition}].advances[slot];
+    highest = std::max(highest, advance);
+    return advance < highest;
+}
+
 bool RecordPlaces::moved(std::string_view error) {
     if (!error.starts_with("MOVED ") && !error.starts_with("ASK ")) return false;
     return out_of_date_ = true;

@@ -24,6 +24,7 @@ Error begins_anew(const Partition& partition, const std::string& why) {
 // An epoch on its way to all records.
 struct ClusterPartialStore::Taking {
     const PartitionClaim& claim;
+    Seen& seen;
     std::map<Slot, TakenEpoch> found;  // as it was answered first, but for the epoch and the calls
 
     bool is_foreign() const {
@@ -32,10 +33,24 @@ struct ClusterPartialStore::Taking {
             return before && (before->kafka_cluster != claim.kafka_cluster || before->group != claim.group);
         });
     }
-    std::vector<RecordPart> parts() const {
+    std::vector<RecordPart> parts(const SlotMap& map) const {
         std::vector<RecordPart> parts;
-        for (const auto& [slot, taken] : found) parts.push_back({slot, taken.before});
+        for (const auto& [slot, taken] : found) {
+            parts.push_back({slot, taken.before, *map.owner_of(slot), kept(slot, taken.before)});
+        }
         return parts;
+    }
+    RecordPart::Kept kept(Slot slot, const std::optional<ProgressRecord>& record) const {
+        const auto calls = seen.calls.find(slot);
+        if (calls == seen.calls.end() || !seen.is_newest) return RecordPart::Kept::unknown;
+        return record && record->calls >= calls->second ? RecordPart::Kept::all : RecordPart::Kept::less;
+    }
+    void add(Slot slot, const TakenEpoch& taken) {
+        if (taken.before && taken.before->epoch > seen.epoch) seen.is_newest = false;
+        seen.epoch = std::max(seen.epoch, taken.epoch);
+        TakenEpoch& known = found.try_emplace(slot, taken).first->second;
+        known.epoch = taken.epoch;
+        known.calls = taken.calls;
     }
 };
 
@@ -50,6 +65,7 @@ struct ClusterPartialStore::Pipeline {
 ClusterPartialStore::Access ClusterPartialStore::access_to(RedisConfig config,
                                                            std::shared_ptr<ClusterTopology> cluster) {
     return {config.prefix, [cluster] { return cluster->current(); }, [cluster] { cluster->refresh_soon(); },
+            [cluster] { cluster->refresh_now(); },
             [config](const Endpoint& primary) {
                 return std::make_unique<RedisPartialStore>(reached_at(config, primary));
             }};
@@ -58,6 +74,14 @@ ClusterPartialStore::Access ClusterPartialStore::access_to(RedisConfig config,
 ClusterPartialStore::ClusterPartialStore(Access access) : access_(std::move(access)) {}
 
 ClusterPartialStore::~ClusterPartialStore() = default;
+
+void ClusterPartialStore::look_at_map() {
+    SharedSlotMap map = access_.map();
+    if (map == map_) return;
+    map_ = std::move(map);
+    served_.clear();
+    for (std::size_t i = 0; i < map_->primaries().size(); ++i) served_.push_back(map_->ranges_of(i));
+}
 
 PartialStore& ClusterPartialStore::store_at(const Endpoint& primary) {
     auto& store = stores_[primary.text()];
@@ -78,8 +102,12 @@ Slot ClusterPartialStore::slot_of_entity(const PartialKey& key) const {
 
 Result<TakenEpoch> ClusterPartialStore::take_epoch(const PartitionClaim& claim) {
     look_at_map();
-    lives_.erase(claim.partition);
-    Taking taking{claim, {}};
+    Seen& seen = seen_[claim.partition];
+    if (auto life = lives_.extract(claim.partition); life && life.mapped().recorded) {
+        seen.calls = std::move(life.mapped().acked);
+        seen.is_newest = true;
+    }
+    Taking taking{claim, seen, {}};
     auto taken = take_all(taking);
     if (!taken) return failed(taken.error());
     return taken;
@@ -95,9 +123,7 @@ Result<void> ClusterPartialStore::take(Taking& taking, Slot slot, bool only_if_t
     claim.epoch = epoch;
     auto taken = store_at(map_->primaries()[*primary].address).take_epoch(claim);
     if (!taken) return taken.error();
-    TakenEpoch& known = taking.found.try_emplace(slot, *taken).first->second;
-    known.epoch = taken->epoch;
-    known.calls = taken->calls;
+    taking.add(slot, *taken);
     return {};
 }
 
@@ -106,17 +132,27 @@ Result<void> ClusterPartialStore::take(Taking& taking, Slot slot, bool only_if_t
 // primary has two. Where a primary has none one is made, but not before it is known that none stands there.
 Result<TakenEpoch> ClusterPartialStore::take_all(Taking& taking) {
     const std::size_t primaries = map_->primaries().size();
-    std::vector<Slot> unseen = seen_[taking.claim.partition];
+    std::vector<Slot> unseen;
+    for (const auto& [slot, calls] : taking.seen.calls) unseen.push_back(slot);
     for (std::size_t i = 0; i < primaries; ++i) unseen.push_back(record_slot(*map_, i, {}));
     while (!unseen.empty()) {
         for (const Slot slot : unseen)
             if (auto took = take(taking, slot, true, {}); !took) return took.error();
-        unseen = named_slots(taking.parts());
+        unseen = named_slots(taking.parts(*map_));
         std::erase_if(unseen, [&](Slot slot) { return taking.found.contains(slot); });
     }
-    const std::vector<RecordPart> parts = taking.parts();
+    std::vector<RecordPart> parts = taking.parts(*map_);
+    if (may_have_fallen_back(parts)) {
+        access_.ask_for_map();
+        look_at_map();
+        for (RecordPart& part : parts) {
+            const auto primary = owner(part.slot);
+            if (!primary) return nobody_serves(part.slot);
+            part.primary = *primary;
+        }
+    }
     TakenEpoch whole;
-    whole.before = whole_record(taking.claim, parts);
+    whole.before = whole_record(taking.claim, parts, served_);
     if (taking.is_foreign()) return whole;
 
     const std::vector<Slot> named = named_slots(parts);
@@ -128,15 +164,21 @@ Result<TakenEpoch> ClusterPartialStore::take_all(Taking& taking) {
         if (auto took = take(taking, record_slot(*map_, i, named), false, {}); !took) return took.error();
     }
     if (auto raised = raise_all(taking, whole); !raised) return raised.error();
-    Life life{whole.epoch, whole.calls, {}, {}};
+    Life life;
+    life.epoch = whole.epoch;
+    life.calls = whole.calls;
+    if (whole.before) {
+        life.advances = whole.before->advance;
+        life.rebuilds = whole.before->lost_part;
+    }
+    if (life.rebuilds && may_have_fallen_back(parts))
+        for (const RecordPart& part : parts)
+            if (!covers_all(part, served_)) life.anew.insert(part.slot);
     for (const auto& [slot, taken] : taking.found) {
         if (taken.epoch.value == 0) continue;
         life.acked[slot] = taken.calls;
         if (std::ranges::count(named, slot) == 0) life.unnamed.push_back(slot);
     }
-    auto& seen = seen_[taking.claim.partition];
-    seen.clear();
-    for (const auto& [slot, calls] : life.acked) seen.push_back(slot);
     lives_[taking.claim.partition] = std::move(life);
     return whole;
 }
@@ -176,8 +218,7 @@ Result<Slot> ClusterPartialStore::record_for(const Life& life, const Partition& 
 
 Result<void> ClusterPartialStore::check_primaries(const Life& life, const Partition& partition) const {
     for (std::size_t i = 0; i < map_->primaries().size(); ++i)
-        if (auto record = record_for(life, partition, map_->slots_of(i).front()); !record)
-            return record.error();
+        if (auto record = record_for(life, partition, served_[i].front().first); !record) return record.error();
     return {};
 }
 
@@ -288,13 +329,15 @@ Result<std::vector<LoadedPartial>> ClusterPartialStore::load(const Fence& fence,
 }
 
 Result<void> ClusterPartialStore::advance_one(const Fence& fence, Life& life, Slot record,
-                                              const ProgressUpdate& update,
-                                              std::optional<Timestamp>& redis_now) {
+                                              ProgressUpdate& update, std::optional<Timestamp>& redis_now) {
     const auto primary = owner(record);
     if (!primary) return nobody_serves(record);
+    update.covers = served_[*primary];
+    update.anew = life.anew.contains(record);
     const auto advanced =
         store_at(map_->primaries()[*primary].address).advance(fence_of(fence, life, record), update);
     if (!advanced) return advanced.error();
+    life.anew.erase(record);
     redis_now = std::min(redis_now.value_or(advanced->redis_now), advanced->redis_now);
     return acked(fence, life, record, advanced->calls);
 }
@@ -306,6 +349,8 @@ Result<Advanced> ClusterPartialStore::advance(const Fence& fence, const Progress
     if (!life) return FenceBook::over(fence.partition);
     if (auto all = check_primaries(*life, fence.partition); !all) return failed(all.error());
     ProgressUpdate named = update;
+    named.advance = ++life->advances;
+    named.rebuilds = life->rebuilds;
     for (const auto& [record, calls] : life->acked) named.slots.push_back(record);
     std::vector<Slot> order = life->unnamed;
     for (const auto& [record, calls] : life->acked)
@@ -314,6 +359,7 @@ Result<Advanced> ClusterPartialStore::advance(const Fence& fence, const Progress
     for (const Slot record : order)
         if (auto done = advance_one(fence, *life, record, named, redis_now); !done) return failed(done.error());
     life->unnamed.clear();
+    life->recorded = true;
     return Advanced{++life->calls, *redis_now};
 }
 

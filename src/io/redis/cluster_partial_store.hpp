@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ public:
         std::string prefix;  // of keys
         std::function<SharedSlotMap()> map;
         std::function<void()> map_may_be_old;
+        std::function<void()> ask_for_map;  // and wait for it
         std::function<std::unique_ptr<PartialStore>(const Endpoint& primary)> connect;
     };
     static Access access_to(RedisConfig config, std::shared_ptr<ClusterTopology> cluster);
@@ -49,6 +51,16 @@ private:
         std::uint64_t calls = 0;
         std::map<Slot, std::uint64_t> acked;  // of each record
         std::vector<Slot> unnamed;            // records that no record names yet: they hold no views
+        std::set<Slot> anew;                  // those that say more than their primary still holds
+        std::uint64_t advances = 0;           // the number of the last one, of all lives
+        bool rebuilds = false;                // what some primary has lost
+        bool recorded = false;                // by an advance at all of them
+    };
+    // What is left of the last one that was recorded.
+    struct Seen {
+        std::map<Slot, std::uint64_t> calls;  // of each record
+        Epoch epoch{};                        // the highest that this node has taken
+        bool is_newest = false;               // no other node has taken one since
     };
     struct Taking;
     struct Pipeline;
@@ -61,7 +73,7 @@ private:
     // The record at the primary that serves `slot`.
     Result<Slot> record_for(const Life& life, const Partition& partition, Slot slot) const;
     Result<void> check_primaries(const Life& life, const Partition& partition) const;
-    Result<void> advance_one(const Fence& fence, Life& life, Slot record, const ProgressUpdate& update,
+    Result<void> advance_one(const Fence& fence, Life& life, Slot record, ProgressUpdate& update,
                              std::optional<Timestamp>& redis_now);
     Result<std::map<std::size_t, WriteCall>> split(const Life& life, const WriteCall& call) const;
     static void send_all(std::map<std::size_t, Pipeline>& pipelines);
@@ -71,14 +83,15 @@ private:
     Result<void> acked(const Fence& fence, Life& life, Slot record, std::uint64_t calls);
     std::optional<std::size_t> owner(Slot slot) const { return map_->owner_of(slot); }
     // For the call that begins; and when one has failed, perhaps because the map is out of date.
-    void look_at_map() { map_ = access_.map(); }
+    void look_at_map();
     Error failed(const Error& error) const;
 
     const Access access_;
     SharedSlotMap map_;
+    std::vector<SlotRanges> served_;                               // by each primary of it
     std::map<std::string, std::unique_ptr<PartialStore>> stores_;  // by address
     std::map<Partition, Life> lives_;
-    std::map<Partition, std::vector<Slot>> seen_;  // the records of the last life here
+    std::map<Partition, Seen> seen_;
 };
 
 }  // namespace freshet

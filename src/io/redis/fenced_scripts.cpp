@@ -136,9 +136,10 @@ end
 return loaded
 )";
 
-// Then: number of partitions; generation, where it begins, marks; number of fields to set, name and value of
-// each; position field, definition field, position, definition of each view. Answers {calls, seconds,
-// microseconds}.
+// Then: number of partitions; generation, where it begins, marks; slots of all records, or '' where there is
+// but one, slots covered, number of the advance, '1' if it rebuilds, '1' if what is recorded of the views
+// counts no more; number of fields to set, name and value of each; position field, definition field, position,
+// definition of each view. Answers {calls, seconds, microseconds}.
 constexpr std::string_view kAdvance = R"(
 local function further(stored, position)
   local next, generation = string.match(stored, '^(-?%d+) %S+ %S+ ?(%d*)')
@@ -146,11 +147,12 @@ local function further(stored, position)
   generation, new_generation = tonumber(generation) or 0, tonumber(new_generation) or 0
   return generation > new_generation or (generation == new_generation and tonumber(next) > tonumber(new_next))
 end
-local views = 8 + 2 * tonumber(argv[7])
-local newer = {}
+local views = 13 + 2 * tonumber(argv[12])
+local newer, all_newer = {}, true
 for i = views, #argv, 4 do
   local stored = call('HGET', record, argv[i])
-  newer[i] = not stored or not further(stored, argv[i + 2])
+  newer[i] = argv[11] == '1' or not stored or not further(stored, argv[i + 2])
+  all_newer = all_newer and newer[i]
 end
 local log = call('HMGET', record, 'generation', 'marks')
 local generation, new_generation = tonumber(log[1] or 0), tonumber(argv[4])
@@ -162,7 +164,11 @@ end
 for i = views, #argv, 4 do
   if newer[i] then call('HSET', record, argv[i], argv[i + 2], argv[i + 1], argv[i + 3]) end
 end
-for i = 8, views - 1, 2 do call('HSET', record, argv[i], argv[i + 1]) end
+for i = 13, views - 1, 2 do call('HSET', record, argv[i], argv[i + 1]) end
+if argv[7] ~= '' then
+  call('HSET', record, 'slots', argv[7], 'rebuilds', all_newer and '0' or argv[10])
+  if all_newer then call('HSET', record, 'covers', argv[8], 'advance', argv[9]) end
+end
 call('HSET', record, 'partitions', argv[3])
 return {call('HINCRBY', record, 'calls', 1), now[1], now[2]}
 )";

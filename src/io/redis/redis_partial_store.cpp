@@ -172,11 +172,12 @@ Result<Advanced> RedisPartialStore::advance(const Fence& fence, const ProgressUp
     call.keep(update.log.generation.value);
     call.keep(encode_begins(update.log));
     call.keep(encode_marks(update.log.marks));
-    call.keep(static_cast<std::int64_t>(update.layouts.size() + (update.slots.empty() ? 0 : 1)));
-    if (!update.slots.empty()) {
-        call.add(record_field::kSlots);
-        call.keep(encode_slots(update.slots));
-    }
+    call.keep(encode_slots(update.slots));
+    call.keep(encode_covers(update.covers));
+    call.keep(static_cast<std::int64_t>(update.advance));
+    call.add(update.rebuilds ? "1" : "0");
+    call.add(update.anew ? "1" : "0");
+    call.keep(static_cast<std::int64_t>(update.layouts.size()));
     for (const auto& [id, list] : update.layouts) {
         call.keep(record_field::layouts(id));
         call.add(list);

@@ -118,11 +118,15 @@ void SlotMap::tidy() {
     primaries_ = std::move(ordered);
 }
 
-std::vector<Slot> SlotMap::slots_of(std::size_t primary) const {
-    std::vector<Slot> slots;
-    for (std::size_t slot = 0; slot < kSlots; ++slot)
-        if (owners_[slot] == primary) slots.push_back(static_cast<Slot>(slot));
-    return slots;
+SlotRanges SlotMap::ranges_of(std::size_t primary) const {
+    SlotRanges ranges;
+    for (std::size_t i = 0; i < kSlots; ++i) {
+        if (owners_[i] != primary) continue;
+        const auto slot = static_cast<Slot>(i);
+        if (ranges.empty() || ranges.back().last + 1u != i) ranges.push_back({slot, slot});
+        ranges.back().last = slot;
+    }
+    return ranges;
 }
 
 bool SlotMap::covers_all_slots() const { return std::ranges::find(owners_, kNobody) == owners_.end(); }
@@ -139,7 +143,7 @@ Slot record_slot(const SlotMap& map, std::size_t primary, std::span<const Slot> 
     if (map.owner_of(kFirstRecordSlot) == primary) return kFirstRecordSlot;
     for (const Slot slot : named)
         if (map.owner_of(slot) == primary) return slot;
-    return map.slots_of(primary).back();
+    return map.ranges_of(primary).back().last;
 }
 
 std::optional<Redirection> redirection_of(std::string_view error, const Endpoint& asked) {

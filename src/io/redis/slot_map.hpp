@@ -15,6 +15,7 @@
 #include "io/config/config.hpp"
 #include "io/redis/redis_connection.hpp"
 #include "model/result.hpp"
+#include "model/slot_ranges.hpp"
 
 namespace freshet {
 
@@ -46,7 +47,7 @@ public:
     std::optional<std::size_t> owner_of(Slot slot) const {
         return owners_[slot] == kNobody ? std::nullopt : std::optional<std::size_t>(owners_[slot]);
     }
-    std::vector<Slot> slots_of(std::size_t primary) const;
+    SlotRanges ranges_of(std::size_t primary) const;  // ascending
     bool covers_all_slots() const;
     // This map, but for one slot, or those from one to another, which `address` serves.
     SlotMap with(Slot slot, const Endpoint& address) const { return with(slot, slot, address); }

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kNone = "-";
 constexpr std::string_view kPending = "pending";
+constexpr RecordSlot kSlotsOfACluster = 16'384;
 
 // The whole of `text` as a number.
 template <std::integral T>
@@ -94,6 +95,9 @@ bool parse_field(ProgressRecord& record, std::string_view name, std::string_view
     if (name == kCalls) return parse(value, record.calls);
     if (name == kPartitions) return parse(value, record.partitions);
     if (name == kSlots) return !(record.slots = decode_slots(value)).empty();
+    if (name == kCovers) return !(record.covers = decode_covers(value)).empty();
+    if (name == kAdvance) return parse(value, record.advance);
+    if (name == kRebuilds) return (record.rebuilds = value == "1") || value == "0";
     if (name == kNode) record.node = value;
     if (name == kCluster) record.kafka_cluster = value;
     if (name == kGroup) record.group = value;
@@ -130,14 +134,32 @@ std::string encode_slots(std::span<const RecordSlot> slots) {
     return text;
 }
 
+std::string encode_covers(const SlotRanges& ranges) {
+    std::string text;
+    for (const SlotRange& range : ranges)
+        text += (text.empty() ? "" : " ") + std::to_string(range.first) + "-" + std::to_string(range.last);
+    return text;
+}
+
 std::vector<RecordSlot> decode_slots(std::string_view text) {
     std::vector<RecordSlot> slots;
     while (!text.empty()) {
         RecordSlot slot = 0;
-        if (!parse(take_word(text), slot) || slot >= 16'384) return {};
+        if (!parse(take_word(text), slot) || slot >= kSlotsOfACluster) return {};
         slots.push_back(slot);
     }
     return slots;
+}
+
+SlotRanges decode_covers(std::string_view text) {
+    SlotRanges ranges;
+    while (!text.empty()) {
+        std::string_view one = take_word(text);
+        SlotRange& range = ranges.emplace_back();
+        const bool parsed = parse(take_word(one, '-'), range.first) && parse(one, range.last);
+        if (!parsed || range.first > range.last || range.last >= kSlotsOfACluster) return {};
+    }
+    return ranges;
 }
 
 std::string encode_definition(const ViewProgress& progress) {
@@ -194,7 +216,12 @@ RecordFields encode_record(const ProgressRecord& record) {
         fields.emplace_back(definition(id), encode_definition(progress));
     }
     for (const auto& [id, list] : record.layouts) fields.emplace_back(layouts(id), list);
-    if (!record.slots.empty()) fields.emplace_back(kSlots, encode_slots(record.slots));
+    if (!record.slots.empty()) {
+        fields.emplace_back(kSlots, encode_slots(record.slots));
+        fields.emplace_back(kCovers, encode_covers(record.covers));
+        fields.emplace_back(kAdvance, std::to_string(record.advance));
+        fields.emplace_back(kRebuilds, record.rebuilds ? "1" : "0");
+    }
     return fields;
 }
 

@@ -25,8 +25,12 @@ constexpr std::string_view kCalls = "calls";
 constexpr std::string_view kPartitions = "partitions";
 constexpr std::string_view kCluster = "cluster";
 constexpr std::string_view kGroup = "group";
-constexpr std::string_view kSlots = "slots";  // of all records of the partition, in a cluster; blanks between
-std::string position(std::string_view view_id);  // "next clock watermark generation"; "-" for none
+// In a cluster:
+constexpr std::string_view kSlots = "slots";        // of all records of the partition; blanks between
+constexpr std::string_view kCovers = "covers";      // "first-last", of the slots it vouches for; blanks between
+constexpr std::string_view kAdvance = "advance";    // the number of the advance that wrote those
+constexpr std::string_view kRebuilds = "rebuilds";  // "1" while what another primary lost is counted again
+std::string position(std::string_view view_id);     // "next clock watermark generation"; "-" for none
 // "fingerprint since retain features"; fingerprints in hexadecimal, since may be "-" or "pending". A feature is
 // "name:fingerprint", with ":since" behind it where there is one; commas between.
 std::string definition(std::string_view view_id);
@@ -38,8 +42,10 @@ std::string encode_definition(const ViewProgress& progress);
 std::string encode_begins(const LogIdentity& log);
 std::string encode_marks(std::span<const LogMark> marks);
 std::string encode_slots(std::span<const RecordSlot> slots);
+std::string encode_covers(const SlotRanges& ranges);
 // None of a list that does not decode.
 std::vector<RecordSlot> decode_slots(std::string_view text);
+SlotRanges decode_covers(std::string_view text);
 Result<ViewProgress> decode_view(std::string_view position, std::string_view definition);
 // The parts of it; the other part stays as it is.
 Result<void> decode_position(std::string_view position, ViewProgress& progress);

@@ -1,0 +1,30 @@
+// Slots of a Redis Cluster, as the ranges that they make up.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "model/ids.hpp"
+
+namespace freshet {
+
+struct SlotRange {
+    RecordSlot first = 0;
+    RecordSlot last = 0;  // one of them, too
+
+    friend auto operator<=>(const SlotRange&, const SlotRange&) = default;
+};
+using SlotRanges = std::vector<SlotRange>;
+
+// Whether every slot of `wanted` is in one of `ranges`, both in any order.
+inline bool contains_all(SlotRanges ranges, const SlotRanges& wanted) {
+    std::ranges::sort(ranges);
+    return std::ranges::all_of(wanted, [&](SlotRange want) {
+        unsigned next = want.first;
+        for (const SlotRange& range : ranges)
+            if (range.first <= next && next <= range.last) next = range.last + 1u;
+        return next > want.last;
+    });
+}
+
+}  // namespace freshet
