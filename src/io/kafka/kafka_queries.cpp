@@ -5,6 +5,8 @@
 namespace freshet {
 namespace {
 
+constexpr Duration kIdle{10};
+
 int ms(Duration timeout) { return static_cast<int>(timeout.count()); }
 
 rd_kafka_resp_err_t error_of(const KafkaPartitions& list, rd_kafka_resp_err_t err) {
@@ -96,13 +98,24 @@ Result<std::vector<std::optional<LogMark>>> KafkaQueries::marks_at(const Partiti
     return marks;
 }
 
+// A connection that is idle looks only once a second at what it shall fetch, unless another question wakes it.
+KafkaQueries::KafkaMessage KafkaQueries::consume_one(rd_kafka_topic_s* topic, const Partition& partition,
+                                                     Duration timeout) {
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    for (;;) {
+        KafkaMessage message(rd_kafka_consume(topic, partition.id.value, ms(kIdle)), &rd_kafka_message_destroy);
+        const auto left = std::chrono::floor<Duration>(deadline - std::chrono::steady_clock::now());
+        if (message != nullptr || left <= Duration{0}) return message;
+        (void)range(partition, left);
+    }
+}
+
 Result<std::optional<LogMark>> KafkaQueries::mark_at(rd_kafka_topic_s* topic, const Partition& partition,
                                                      Offset offset, Duration timeout) {
     const std::string what = "reading offset " + std::to_string(offset.value) + " of " + partition.text();
     if (rd_kafka_consume_start(topic, partition.id.value, offset.value) != 0)
         return kafka_error(rd_kafka_last_error(), what);
-    const std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)> message(
-        rd_kafka_consume(topic, partition.id.value, ms(timeout)), &rd_kafka_message_destroy);
+    const KafkaMessage message = consume_one(topic, partition, timeout);
     rd_kafka_consume_stop(topic, partition.id.value);
     if (message == nullptr) return failed(RD_KAFKA_RESP_ERR__TIMED_OUT, what, timeout);
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ||

@@ -12,6 +12,8 @@
 #include "io/kafka/kafka_settings.hpp"
 #include "model/progress.hpp"
 
+struct rd_kafka_message_s;
+
 namespace freshet {
 
 // Any thread may ask; each call blocks up to its timeout.
@@ -31,7 +33,11 @@ public:
     Result<std::string> cluster_id(Duration timeout);
 
 private:
+    using KafkaMessage = std::unique_ptr<rd_kafka_message_s, void (*)(rd_kafka_message_s*)>;
+
     KafkaQueries(std::string brokers, KafkaReports& reports);
+    // None within the timeout.
+    KafkaMessage consume_one(rd_kafka_topic_s* topic, const Partition& partition, Duration timeout);
     Result<std::optional<LogMark>> mark_at(rd_kafka_topic_s* topic, const Partition& partition, Offset offset,
                                            Duration timeout);
     Result<std::int32_t> partition_count(const std::string& topic, Duration timeout);

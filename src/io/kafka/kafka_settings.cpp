@@ -36,6 +36,11 @@ constexpr Setting kConsumerAdvice[] = {
     {kQueueKbytes, "32768"},
     {"heartbeat.interval.ms", "1000"},
 };
+// One message at a time, from one place after the other.
+constexpr Setting kQueryAdvice[] = {
+    {"fetch.wait.max.ms", "1"},
+    {"max.partition.fetch.bytes", "65536"},
+};
 constexpr Setting kProducerAdvice[] = {
     {"compression.type", "lz4"},
     {"linger.ms", "5"},
@@ -87,8 +92,10 @@ bool consumes(KafkaRole role) { return role == KafkaRole::member || role == Kafk
 
 Result<void> set_advice(rd_kafka_conf_t* conf, KafkaRole role) {
     if (auto done = set_all(conf, kCommonAdvice); !done) return done;
-    if (consumes(role)) return set_all(conf, kConsumerAdvice);
-    return set_all(conf, kProducerAdvice);
+    if (!consumes(role)) return set_all(conf, kProducerAdvice);
+    if (auto done = set_all(conf, kConsumerAdvice); !done) return done;
+    if (role == KafkaRole::query) return set_all(conf, kQueryAdvice);
+    return {};
 }
 
 Result<void> set_users(rd_kafka_conf_t* conf, const std::map<std::string, std::string>& properties) {
