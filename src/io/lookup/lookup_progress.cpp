@@ -160,10 +160,11 @@ void LookupProgress::take_record(Topic& topic, std::size_t partition, const Redi
     record_places_.note(self_, index_of(topic), partition,
                         into.recorded ? std::optional(into.epoch) : std::nullopt, text(3));
     const auto advance = static_cast<std::uint64_t>(whole_number(text(4)).value_or(0));
+    // A record that is made anew has no covers yet, and says by its lack of views what it does not know.
+    const bool fell_back =
+        record_places_.fell_back(index_of(topic), partition, topic.asked_in[partition], advance);
     into.only_covers.reset();
-    if (into.recorded &&
-        record_places_.fell_back(index_of(topic), partition, topic.asked_in[partition], advance))
-        into.only_covers = decode_covers(text(5));
+    if (fell_back && !text(5).empty()) into.only_covers = decode_covers(text(5));
     into.views.resize(views);
     into.definitions.resize(views);
     if (partition == 0)
