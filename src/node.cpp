@@ -44,6 +44,10 @@ public:
     void from_cache(std::size_t found, std::size_t not_found) override {
         metrics_.looked_in_cache(found, not_found);
     }
+    void looked_at_freshness(std::string_view view, std::optional<Duration> staleness,
+                             std::optional<Duration> most) override {
+        metrics_.staleness(view, staleness, most);
+    }
     void failed(std::string_view code) override { metrics_.lookup_error(code); }
 
 private:

@@ -7,7 +7,10 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <limits>
 #include <unordered_map>
+
+#include "model/freshness_tracker.hpp"
 
 namespace freshet {
 
@@ -97,6 +100,14 @@ struct Metrics::Impl {
         counter(*registry, "freshet_lookup_entities_total", "entities asked for, by command");
     prometheus::Family<prometheus::Counter>& lookup_errors =
         counter(*registry, "freshet_lookup_errors_total", "look-ups answered by an error, by code");
+    prometheus::Family<prometheus::Gauge>& staleness =
+        gauge(*registry, "freshet_view_staleness_seconds", "how far a view is behind, as this node serves it");
+    prometheus::Family<prometheus::Gauge>& max_staleness =
+        gauge(*registry, "freshet_view_max_staleness_seconds", "how far a view may be behind");
+    prometheus::Family<prometheus::Counter>& looks =
+        counter(*registry, "freshet_freshness_looks_total", "looks at the staleness of a view with a limit");
+    prometheus::Family<prometheus::Counter>& breaches = counter(
+        *registry, "freshet_freshness_breaches_total", "looks that found a view further behind than it may be");
     prometheus::Counter& cache_hits =
         counter(*registry, "freshet_lookup_cache_hits_total", "entities answered from lookup.cache").Add({});
     prometheus::Counter& cache_misses = counter(*registry, "freshet_lookup_cache_misses_total",
@@ -171,6 +182,16 @@ void Metrics::looked_up(std::string_view command, std::uint64_t entities, std::c
 }
 void Metrics::lookup_error(std::string_view code) { impl_->lookup_errors.Add(label("code", code)).Increment(); }
 void Metrics::second_step() { impl_->second_steps.Increment(); }
+void Metrics::staleness(std::string_view view, std::optional<Duration> staleness,
+                        std::optional<Duration> most) {
+    const auto in_seconds = [](Duration d) { return std::chrono::duration<double>(d).count(); };
+    impl_->staleness.Add(label("view", view))
+        .Set(staleness ? in_seconds(*staleness) : std::numeric_limits<double>::infinity());
+    if (!most) return;
+    impl_->max_staleness.Add(label("view", view)).Set(in_seconds(*most));
+    impl_->looks.Add(label("view", view)).Increment();
+    impl_->breaches.Add(label("view", view)).Increment(is_fresh(staleness, *most) ? 0 : 1);
+}
 void Metrics::looked_in_cache(std::uint64_t found, std::uint64_t not_found) {
     if (found > 0) impl_->cache_hits.Increment(static_cast<double>(found));
     if (not_found > 0) impl_->cache_misses.Increment(static_cast<double>(not_found));

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -44,6 +45,8 @@ public:
     void looked_up(std::string_view command, std::uint64_t entities, std::chrono::nanoseconds took);
     void lookup_error(std::string_view code);
     void second_step();
+    // Of a view that this node serves, at one look; none: not known. `most`: its max_staleness, if it has one.
+    void staleness(std::string_view view, std::optional<Duration> staleness, std::optional<Duration> most);
     void looked_in_cache(std::uint64_t found, std::uint64_t not_found);
 
 private:

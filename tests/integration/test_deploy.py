@@ -32,7 +32,7 @@ SELECTOR = re.compile(r"(?<![\w:\"])((?:[a-z_]+:)?(?:freshet|exposer)_\w+(?::\w+
 
 
 # What a test on a machine with other work may see.
-OF_SLOW_MACHINES = ["FreshetStale", "FreshetLagGrowing", "FreshetPartitionsLost", "FreshetPartitionRestarting",
+OF_SLOW_MACHINES = ["FreshetStale", "FreshetStaleOften", "FreshetLagGrowing", "FreshetPartitionsLost", "FreshetPartitionRestarting",
                     "FreshetFlushSlow", "FreshetLookupsSlow"]
 # The consumer group takes no partition from a node that is alone.
 NOT_PROVOKED = {'{reason=~"lost|late"}'}
@@ -79,15 +79,8 @@ class Files(unittest.TestCase):
 
     def test_objectives_repeat_the_configuration(self):
         config = yaml.safe_load((DEPLOY / "freshet.yaml").read_text())
-        wanted = {}
-        for view in config["views"].values():
-            topic = config["sources"][view["source"]]["topic"]
-            seconds = int(re.fullmatch(r"(\d+)s", view["freshness"]["max_staleness"])[1])
-            wanted[topic] = min(seconds, wanted.get(topic, seconds))
         gib = int(re.fullmatch(r"(\d+)GiB", config["ingest"]["memory_limit"])[1])
-        found = {rule["labels"]["topic"]: rule["expr"] for rule in rules("objectives.yml") if "labels" in rule}
-        self.assertEqual(found, {topic: f"vector({seconds})" for topic, seconds in wanted.items()})
-        memory, = [rule["expr"] for rule in rules("objectives.yml") if "labels" not in rule]
+        memory, = [rule["expr"] for rule in rules("objectives.yml")]
         self.assertEqual(memory, f"vector({(gib << 30) * 5 // 8})")
 
     def test_prometheus_takes_the_files(self):

@@ -138,10 +138,15 @@ public:
         cache_hits += found;
         cache_misses += not_found;
     }
+    void looked_at_freshness(std::string_view, std::optional<Duration> staleness,
+                             std::optional<Duration>) override {
+        ++looks;
+        if (!staleness) ++looks_in_vain;
+    }
     void failed(std::string_view) override { ++errors; }
 
     std::atomic<std::size_t> requests{0}, entities{0}, second_steps{0}, cache_hits{0}, cache_misses{0},
-        errors{0};
+        errors{0}, looks{0}, looks_in_vain{0};
     std::atomic<bool> fail_next{false};
 };
 

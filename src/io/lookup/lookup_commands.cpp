@@ -230,6 +230,8 @@ void LookupCommands::write_status(const LookupShared& shared, LookupEngine& engi
         }
         lines.emplace_back("view " + view->plan.id(), std::move(text));
     }
+    const auto now = std::chrono::floor<Duration>(std::chrono::system_clock::now());
+    for (auto& line : shared.freshness.lines(now)) lines.push_back(std::move(line));
     if (shared.status)
         for (auto& line : shared.status()) lines.push_back(std::move(line));
     out.pairs(lines.size());

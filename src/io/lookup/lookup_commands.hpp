@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "io/lookup/freshness_watch.hpp"
 #include "io/lookup/lookup_access.hpp"
 #include "io/lookup/lookup_catalogue.hpp"
 #include "io/lookup/lookup_engine.hpp"
@@ -36,6 +37,7 @@ struct LookupShared {
     const std::shared_ptr<ClusterTopology> cluster;  // null: a single server
     LookupObserver& observer;
     const StatusProvider status;
+    FreshnessWatch freshness{catalogue, observer};
     const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
     std::vector<std::uint16_t> ports;              // set before the readers start
     std::atomic<std::shared_ptr<TlsContext>> tls;  // null: plain connections

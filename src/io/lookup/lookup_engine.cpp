@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "io/lookup/freshness_watch.hpp"
 #include "io/lookup/lookup_describe.hpp"
 #include "io/stored/store_keys.hpp"
 
@@ -97,7 +98,7 @@ void LookupEngine::replied(LookupRequest& request, std::uint64_t tag, const Redi
 
 void LookupEngine::lost(LookupRequest& request, std::uint64_t tag) {
     --request.waiting;
-    if (!request.failed && request.kind != LookupRequest::Kind::status) {
+    if (!request.failed && !request.tells_of_all()) {
         const bool epoch = step_of(tag) == Step::epoch;
         const LookupPrimary* primary =
             epoch ? request.moments[row_of(tag)].primary : request.rows[row_of(tag)].asked;
@@ -107,7 +108,7 @@ void LookupEngine::lost(LookupRequest& request, std::uint64_t tag) {
 }
 
 void LookupEngine::handle(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer) {
-    if (request.kind == LookupRequest::Kind::status) return;
+    if (request.tells_of_all()) return;
     LookupRequest::Row& row = request.rows[row_of(tag)];
     if (answer.is_error())
         return fail(request, "UNAVAILABLE", row.asked->redis.where() + ": " + std::string(answer.text));
@@ -281,6 +282,7 @@ void LookupEngine::confirm_missing(LookupRequest& request) {
 
 void LookupEngine::settle(LookupRequest& request) {
     if (request.done) return;
+    if (request.kind == LookupRequest::Kind::watch) return settle_watch(request);
     if (!request.try_again.empty() && !request.failed) return try_again(request);
     if (request.missing && !request.confirmed && !request.failed && !request.read_again)
         return confirm_missing(request);
@@ -301,6 +303,36 @@ void LookupEngine::settle(LookupRequest& request) {
     finish(request);
 }
 
+// Whether the records could be read; if not, they are read once more, a few times.
+bool LookupEngine::look_at_freshness(const LookupRequest& request) {
+    const bool is_last = request.attempts >= kMostAttempts;
+    for (const auto& view : catalogue_.views()) {
+        const LookupRouter::Overall overall = router_.overall(*view);
+        if (overall.trouble.empty() && !overall.settled && !is_last) return false;
+    }
+    const auto at = std::chrono::floor<Duration>(std::chrono::system_clock::now());
+    for (const auto& view : catalogue_.views()) {
+        const LookupRouter::Overall overall = router_.overall(*view);
+        std::string reason = overall.trouble;
+        if (reason.empty() && !overall.settled) reason = router_.connections();
+        if (reason.empty() && !overall.foreign.empty())
+            reason = overall.foreign + " is counted under another definition";
+        const bool known = reason.empty();
+        request.watch->look(*view, at,
+                            known ? staleness(overall.watermark, router_.redis_now(now)) : std::nullopt,
+                            known ? router_.furthest_behind(*view) : reason);
+    }
+    return true;
+}
+
+void LookupEngine::settle_watch(LookupRequest& request) {
+    while (!look_at_freshness(request)) {
+        send(request);
+        if (request.waiting > 0) return;
+    }
+    finish(request);
+}
+
 void LookupEngine::put_in_order(LookupRequest& request) {
     ordered_.clear();
     RespWriter(ordered_).array(request.rows.size());
@@ -313,7 +345,7 @@ void LookupEngine::put_in_order(LookupRequest& request) {
 void LookupEngine::finish(LookupRequest& request) {
     request.done = true;
     if (request.whole) return part_done(*request.whole);
-    count(request);
+    if (request.kind != LookupRequest::Kind::watch) count(request);
     if (request.waiter) return request.waiter->answered();
     give_back(request);
 }

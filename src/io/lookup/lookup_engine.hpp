@@ -115,6 +115,8 @@ private:
     bool may_be_of_new_layout(LookupRequest& request, std::size_t row);
     void confirm_missing(LookupRequest& request);
     void settle(LookupRequest& request);
+    void settle_watch(LookupRequest& request);
+    bool look_at_freshness(const LookupRequest& request);
     void finish(LookupRequest& request);
     void put_in_order(LookupRequest& request);
 

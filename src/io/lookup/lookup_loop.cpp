@@ -11,6 +11,7 @@ namespace freshet {
 namespace {
 
 constexpr Duration kSweep{500};
+constexpr Duration kLook{1'000};
 constexpr Duration kSweepWhenStopping{20};
 constexpr Duration kMostLingering{1000};
 constexpr Duration kMostLingeringWhenStopping{100};
@@ -23,6 +24,7 @@ LookupLoop::LookupLoop(LookupShared& shared, const std::vector<int>& listening)
       sweep_(io_),
       closing_(io_),
       again_(io_),
+      look_(io_),
       router_(io_, shared.catalogue,
               {shared.redis, shared.cluster, shared.options.redis_silence, shared.options.max_record_age},
               {.woken = [this] { woken(); },
@@ -49,9 +51,10 @@ LookupLoop::LookupLoop(LookupShared& shared, const std::vector<int>& listening)
 
 LookupLoop::~LookupLoop() { join(); }
 
-void LookupLoop::start() {
+void LookupLoop::start(bool watches_freshness) {
     woken();
     router_.start();
+    if (watches_freshness) look_at_freshness();
     for (auto& acceptor : acceptors_) accept(acceptor);
     sweep();
     thread_ = std::thread([this] { run(); });
@@ -178,6 +181,21 @@ void LookupLoop::sweep() {
         client->check(Clock::now(), stopping_ ? kMostLingeringWhenStopping : kMostLingering);
 }
 
+// From a second after the start, when Redis has answered for the first time.
+void LookupLoop::look_at_freshness() {
+    look_.expires_after(kLook);
+    look_.async_wait([this](const asio::error_code& cancelled) {
+        if (cancelled) return;
+        woken();
+        LookupRequest& request = engine_.take();
+        request.kind = LookupRequest::Kind::watch;
+        request.watch = &shared_.freshness;
+        engine_.start(request);
+        end_turn_later();
+        look_at_freshness();
+    });
+}
+
 void LookupLoop::stop() {
     if (std::exchange(stopping_, true)) return;
     woken();
@@ -190,6 +208,7 @@ void LookupLoop::stop() {
         const auto left = clients_;
         for (const auto& [id, client] : left) client->close();
     });
+    look_.cancel();
     sweep_.cancel();
     sweep();
     end_turn_later();

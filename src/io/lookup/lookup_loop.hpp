@@ -19,7 +19,8 @@ public:
     LookupLoop(LookupShared& shared, const std::vector<int>& listening);
     ~LookupLoop();
 
-    void start();
+    // One reader of a server watches the freshness of its views.
+    void start(bool watches_freshness);
     // Both from any thread: begin to end, and wait for it.
     void begin_stop();
     void join();
@@ -38,6 +39,10 @@ private:
         }
         void from_cache(std::size_t found, std::size_t not_found) override {
             shared_.observer.from_cache(found, not_found);
+        }
+        void looked_at_freshness(std::string_view view, std::optional<Duration> staleness,
+                                 std::optional<Duration> most) override {
+            shared_.observer.looked_at_freshness(view, staleness, most);
         }
         void failed(std::string_view code) override { shared_.observer.failed(code); }
 
@@ -61,6 +66,7 @@ private:
     void end_turn();
     void look_again_later(Duration in);
     void sweep();
+    void look_at_freshness();
     void stop();
     void end_if_done();
 
@@ -70,6 +76,7 @@ private:
     asio::steady_timer sweep_;
     asio::steady_timer closing_;
     asio::steady_timer again_;
+    asio::steady_timer look_;
     LookupRouter router_;
     Observer observer_;
     LookupEngine engine_;

@@ -3,7 +3,10 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string_view>
+
+#include "model/ids.hpp"
 
 namespace freshet {
 
@@ -18,6 +21,10 @@ public:
     virtual void second_step() = 0;
     // Of a request whose rows may be kept: how many were, and how many must be read.
     virtual void from_cache(std::size_t found, std::size_t not_found) = 0;
+    // Once a second, of each view that is served. `staleness`: none if it is not known; `most`: none if the
+    // view may be as stale as it likes.
+    virtual void looked_at_freshness(std::string_view view, std::optional<Duration> staleness,
+                                     std::optional<Duration> most) = 0;
     // An error reply was given; `code` is its first word.
     virtual void failed(std::string_view code) = 0;
 };

@@ -32,6 +32,7 @@ void LookupRequest::reset() {
     attempts = redirections = 0;
     try_again.clear();
     moments.clear();
+    watch = nullptr;
     shape.reset();
     corrupt.reset();
     whole = nullptr;

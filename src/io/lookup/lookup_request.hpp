@@ -18,6 +18,7 @@
 
 namespace freshet {
 
+class FreshnessWatch;
 class LookupEngine;
 struct LookupPrimary;
 struct LookupRequest;
@@ -32,7 +33,7 @@ protected:
 };
 
 struct LookupRequest final : RedisPipeline::Receiver {
-    enum class Kind : std::uint8_t { local, get, mget, part, vector, explain, freshness, status };
+    enum class Kind : std::uint8_t { local, get, mget, part, vector, explain, freshness, status, watch };
 
     explicit LookupRequest(LookupEngine& of) : engine(of) {}
 
@@ -53,6 +54,8 @@ struct LookupRequest final : RedisPipeline::Receiver {
 
     LookupQuery query;
     std::optional<OwnEvent> own_event;  // of query.own_event
+    // Of every primary, also while one is away.
+    bool tells_of_all() const { return kind == Kind::status || kind == Kind::watch; }
     std::size_t entities() const { return kind == Kind::vector ? vector.entities : query.entities(); }
     struct Row {
         LookupPrimary* primary = nullptr;  // that serves it: its records tell the moment
@@ -81,6 +84,7 @@ struct LookupRequest final : RedisPipeline::Receiver {
         bool missing = false;  // some entity of that primary
     };
     std::vector<Moment> moments;         // one a primary, once its records are known
+    FreshnessWatch* watch = nullptr;     // of kind watch, which nobody is answered
     std::optional<std::size_t> corrupt;  // index of a head that does not decode; its field is being asked for
 
     // For the next use.

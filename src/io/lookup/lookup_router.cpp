@@ -129,6 +129,23 @@ LookupRouter::Overall LookupRouter::overall(const ServedView& view) const {
     return all;
 }
 
+std::string LookupRouter::furthest_behind(const ServedView& view) const {
+    std::string partition;
+    std::optional<Timestamp> lowest = Timestamp::max();
+    for (const LookupPrimary* primary : in_use_) {
+        const auto& partitions = primary->progress.partitions(view.topic);
+        for (std::size_t i = 0; i < partitions.size(); ++i) {
+            const auto& progress = primary->progress.progress(view, i);
+            const auto watermark = progress ? progress->watermark : std::nullopt;
+            if (watermark >= lowest) continue;
+            lowest = watermark;
+            partition = "furthest behind is " + view.source.topic + "/" + std::to_string(i) +
+                        ", last counted by node " + (partitions[i].node.empty() ? "none" : partitions[i].node);
+        }
+    }
+    return partition;
+}
+
 Timestamp LookupRouter::redis_now(Clock::time_point now) const {
     Timestamp latest = in_use_.front()->progress.redis_now(now);
     for (const LookupPrimary* primary : in_use_) latest = std::max(latest, primary->progress.redis_now(now));

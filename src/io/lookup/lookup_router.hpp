@@ -86,6 +86,8 @@ public:
         std::optional<Timestamp> watermark;
     };
     Overall overall(const ServedView& view) const;
+    // The partition with the lowest watermark, or with none.
+    std::string furthest_behind(const ServedView& view) const;
     // By the clock that is ahead of the others, so that no staleness is understated.
     Timestamp redis_now(Clock::time_point now) const;
     // "connected to redis a:1", or why it is not.

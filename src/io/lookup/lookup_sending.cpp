@@ -32,6 +32,7 @@ void LookupEngine::send(LookupRequest& request) {
             break;
         case LookupRequest::Kind::freshness:
         case LookupRequest::Kind::status:
+        case LookupRequest::Kind::watch:
             send_pings(request);
     }
 }
@@ -74,7 +75,7 @@ void LookupEngine::send_pings(LookupRequest& request) {
     request.rows.clear();
     for (LookupPrimary* primary : router_.primaries()) {
         if (!primary->redis.usable()) {
-            if (request.kind == LookupRequest::Kind::status) continue;
+            if (request.tells_of_all()) continue;
             return fail(request, "UNAVAILABLE", primary->redis.reason());
         }
         for (std::size_t i = 0; i < catalogue_.topics().size(); ++i) primary->progress.refresh(i, now);

@@ -127,7 +127,7 @@ Result<void> LookupServer::start() {
     }
     for (const auto& sockets : by_reader)
         impl_->loops.push_back(std::make_unique<LookupLoop>(impl_->shared, sockets));
-    for (const auto& loop : impl_->loops) loop->start();
+    for (const auto& loop : impl_->loops) loop->start(loop == impl_->loops.front());
     return {};
 }
 

@@ -1,0 +1,91 @@
+#include "io/lookup/freshness_watch.hpp"
+
+#include <cstdio>
+#include <ctime>
+
+#include "io/log.hpp"
+
+namespace freshet {
+
+namespace {
+
+constexpr std::size_t kMostTransitions = 16;
+
+std::string utc(Timestamp t) {
+    const std::time_t seconds = unix_ms(t) / 1000;
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    char text[32];
+    return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+std::string percent(double part) {
+    char text[16];
+    std::snprintf(text, sizeof text, "%.1f %%", 100 * part);
+    return text;
+}
+
+std::string behind(std::optional<Duration> staleness, const FreshnessObjective& objective) {
+    return (staleness ? std::to_string(staleness->count()) + " ms behind" : "staleness not known") +
+           ", may be " + std::to_string(objective.max_staleness().count()) + " ms";
+}
+
+}  // namespace
+
+FreshnessWatch::FreshnessWatch(const LookupCatalogue& catalogue, LookupObserver& observer)
+    : observer_(observer) {
+    for (const auto& view : catalogue.views())
+        if (const auto& most = view->plan.view().freshness.max_staleness)
+            watched_.emplace(view->name(), Watched{FreshnessObjective(*most)});
+}
+
+void FreshnessWatch::look(const ServedView& view, Timestamp at, std::optional<Duration> staleness,
+                          const std::string& reason) {
+    observer_.looked_at_freshness(view.name(), staleness, view.plan.view().freshness.max_staleness);
+    const std::lock_guard lock(mutex_);
+    const auto found = watched_.find(view.name());
+    if (found == watched_.end()) return;
+    Watched& watched = found->second;
+    watched.staleness = staleness;
+    watched.reason = reason;
+    watched.looked_at = true;
+    if (watched.objective.take(at, staleness)) changed(view, at, watched);
+}
+
+void FreshnessWatch::changed(const ServedView& view, Timestamp at, const Watched& watched) {
+    const FreshnessObjective& objective = watched.objective;
+    std::string what = "view " + view.name();
+    if (objective.in_breach()) {
+        what += " is in breach: " + behind(watched.staleness, objective) + "; " + watched.reason;
+        log::warn(what);
+    } else {
+        what += " is fresh again, after " + std::to_string((at - *objective.breach_began()).count() / 1000) +
+                " s in breach";
+        log::info(what);
+    }
+    transitions_.push_front(utc(at) + " " + what);
+    if (transitions_.size() > kMostTransitions) transitions_.pop_back();
+}
+
+std::vector<std::pair<std::string, std::string>> FreshnessWatch::lines(Timestamp now) const {
+    using namespace std::chrono_literals;
+    const std::lock_guard lock(mutex_);
+    std::vector<std::pair<std::string, std::string>> lines;
+    for (const auto& [name, watched] : watched_) {
+        const FreshnessObjective& objective = watched.objective;
+        std::string text = !watched.looked_at      ? "not looked at yet"
+                           : objective.in_breach() ? "in breach since " + utc(*objective.breach_began())
+                                                   : "kept";
+        if (watched.looked_at) text += "; " + behind(watched.staleness, objective);
+        text += "; in breach " + percent(objective.burnt(5min, now)) + " of 5 m, " +
+                percent(objective.burnt(1h, now)) + " of 1 h, " + percent(objective.burnt(24h, now)) +
+                " of 1 d";
+        if (objective.in_breach()) text += "; " + watched.reason;
+        lines.emplace_back("objective " + name, std::move(text));
+    }
+    for (std::size_t i = 0; i < transitions_.size(); ++i)
+        lines.emplace_back("transition " + std::to_string(i + 1), transitions_[i]);
+    return lines;
+}
+
+}  // namespace freshet

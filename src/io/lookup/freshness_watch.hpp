@@ -1,0 +1,46 @@
+// What a node knows of the freshness of the views that it serves: looked at once a second, whether or not
+// somebody asks, so that a view that falls behind is told of. Thread-safe.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/lookup/lookup_catalogue.hpp"
+#include "io/lookup/lookup_observer.hpp"
+#include "model/freshness_objective.hpp"
+
+namespace freshet {
+
+class FreshnessWatch {
+public:
+    FreshnessWatch(const LookupCatalogue& catalogue, LookupObserver& observer);
+
+    // `staleness`: none if it is not known. `reason`: what holds the view back, for people.
+    void look(const ServedView& view, Timestamp at, std::optional<Duration> staleness,
+              const std::string& reason);
+
+    // For FS.STATUS: each objective, and what changed last.
+    std::vector<std::pair<std::string, std::string>> lines(Timestamp now) const;
+
+private:
+    struct Watched {
+        FreshnessObjective objective;
+        std::optional<Duration> staleness = {};
+        std::string reason = {};
+        bool looked_at = false;
+    };
+
+    void changed(const ServedView& view, Timestamp at, const Watched& watched);
+
+    LookupObserver& observer_;
+    mutable std::mutex mutex_;
+    std::map<std::string, Watched> watched_;  // by view, of those with a max_staleness
+    std::deque<std::string> transitions_;     // the newest first
+};
+
+}  // namespace freshet
