@@ -19,11 +19,22 @@ def watermark(node, view, columns=None):
     return 0 if isinstance(row, RespError) or row[2] is None else asked - row[2] / 1000
 
 
+def log_of(broker, topic, since=None):
+    """{(partition, offset): (key, value, timestamp)}, from a Kafka timestamp on if `since` is one."""
+    return {(p, o): (key, value, timestamp) for p, o, timestamp, key, value in broker.read(topic, since)}
+
+
+def wait_for_watermarks(node, moment, within, probes=None):
+    """Until a node says of every view that all is counted which was in Kafka at `moment` (unix seconds)."""
+    for view, columns in (probes or PROBES).items():
+        wait_until(lambda v=view, c=columns: watermark(node, v, c) >= moment, within,
+                   f"{view} is fresh beyond the last event")
+
+
 def catch_up(broker, topic, nodes, within, probes=None, since=None):
-    """Waits until the records of all partitions stand at the log's end and the watermarks beyond now: the log as
-    {(partition, offset): (key, value, timestamp)}, from a Kafka timestamp on if `since` is one."""
+    """Waits until the records of all partitions stand at the log's end and the watermarks beyond now: the log."""
     now = time.time()
-    log = {(p, o): (key, value, timestamp) for p, o, timestamp, key, value in broker.read(topic, since)}
+    log = log_of(broker, topic, since)
     ends = collections.Counter()
     for partition, offset in log:
         ends[f"partition {topic}/{partition}"] = max(ends[f"partition {topic}/{partition}"], offset + 1)
@@ -35,9 +46,7 @@ def catch_up(broker, topic, nodes, within, probes=None, since=None):
         return found
 
     wait_until(lambda: ends.items() <= recorded().items(), within, f"the records of {topic} stand at the log's end")
-    for view, columns in (probes or PROBES).items():
-        wait_until(lambda v=view, c=columns: watermark(nodes[0], v, c) >= now, within,
-                   f"{view} is fresh beyond the last event")
+    wait_for_watermarks(nodes[0], now, within, probes)
     return log
 
 

@@ -390,62 +390,60 @@ TEST_CASE_FIXTURE(LookupFixture,
     CHECK(tells("; furthest behind is payments/1, last counted by node "));
     CHECK(tells("\"transition 1\" \"2"));
     const auto is_fresh_again = [&] {
-            count_to(0s);
-            count_to(0s, 1);
-            return tells("view strict is fresh again, after ");
+        count_to(0s);
+        count_to(0s, 1);
+        return tells("view strict is fresh again, after ");
     };
     CHECK(becomes_true(is_fresh_again));
     CHECK(tells("\"objective strict\" \"kept; "));
     CHECK(tells("\"transition 2\" \"2"));
     redis()->stop();
-    CHECK(becomes_true([&] {
-            return tells("staleness not known, may be 5000 ms"); }));
+    CHECK(becomes_true([&] { return tells("staleness not known, may be 5000 ms"); }));
     CHECK(observer.errors == 0);
 }
 
 TEST_CASE_FIXTURE(LookupFixture, "stop answers what is pending and then closes") {
-        store("spend", "a", {{kNoon, 5}});
-        record_all(kNoon);
-        TestClient idle(port());
-        TestClient c(port());
-        CHECK(c("PING") == "+PONG");
-        kill(redis()->pid(), SIGSTOP);
-        c.send_raw("FS.GET spend a FEATURES 1 spent_1h\r\n");
-        int asked = 0;
-        CHECK(becomes_true([&] {
-            ++asked;  // counted as well, like the PING; one more is the look-up
-            return idle("INFO").find("total_commands_processed:" + std::to_string(asked + 2)) !=
-                   std::string::npos;
-        }));
-        std::thread stopping([&] { server().stop(); });
-        CHECK(idle.receive() == "closed");
-        kill(redis()->pid(), SIGCONT);
-        CHECK(c.receive() == "[5]");
-        CHECK(c.receive() == "closed");
-        stopping.join();
+    store("spend", "a", {{kNoon, 5}});
+    record_all(kNoon);
+    TestClient idle(port());
+    TestClient c(port());
+    CHECK(c("PING") == "+PONG");
+    kill(redis()->pid(), SIGSTOP);
+    c.send_raw("FS.GET spend a FEATURES 1 spent_1h\r\n");
+    int asked = 0;
+    CHECK(becomes_true([&] {
+        ++asked;  // counted as well, like the PING; one more is the look-up
+        return idle("INFO").find("total_commands_processed:" + std::to_string(asked + 2)) != std::string::npos;
+    }));
+    std::thread stopping([&] { server().stop(); });
+    CHECK(idle.receive() == "closed");
+    kill(redis()->pid(), SIGCONT);
+    CHECK(c.receive() == "[5]");
+    CHECK(c.receive() == "closed");
+    stopping.join();
 }
 
 TEST_CASE_FIXTURE(LookupFixture, "stop does not wait for a client that never reads") {
-        options.closing = 50ms;
-        TestClient c(port());
-        const std::string request = "*2\r\n$4\r\nECHO\r\n$100000\r\n" + std::string(100'000, 'x') + "\r\n";
-        for (int i = 0; i < 100; ++i)
-            (void)::send(c.socket(), request.data(), request.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-        server().stop();
+    options.closing = 50ms;
+    TestClient c(port());
+    const std::string request = "*2\r\n$4\r\nECHO\r\n$100000\r\n" + std::string(100'000, 'x') + "\r\n";
+    for (int i = 0; i < 100; ++i)
+        (void)::send(c.socket(), request.data(), request.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    server().stop();
 }
 
 TEST_CASE_FIXTURE(LookupFixture, "an address in use is refused, for several readers too") {
-        options.readers = 2;
-        start();
-        LookupOptions same = options;
-        same.listen = {{"127.0.0.1", port()}};
-        for (const int readers : {1, 2}) {
-            same.readers = readers;
-            LookupServer second(same, definitions, redis()->reached_by(), observer);
-            const auto started = second.start();
-            REQUIRE(!started);
-            CHECK(started.error().message.find("(lookup.listen): Address already in use") != std::string::npos);
-        }
+    options.readers = 2;
+    start();
+    LookupOptions same = options;
+    same.listen = {{"127.0.0.1", port()}};
+    for (const int readers : {1, 2}) {
+        same.readers = readers;
+        LookupServer second(same, definitions, redis()->reached_by(), observer);
+        const auto started = second.start();
+        REQUIRE(!started);
+        CHECK(started.error().message.find("(lookup.listen): Address already in use") != std::string::npos);
+    }
 }
 
 }  // namespace
