@@ -115,6 +115,59 @@ TEST_CASE_FIXTURE(LookupFixture, "an event that the view's `where` refuses chang
     CHECK(c.ask(get_with("a", R"({"card":"a","amount":100,"price":4.0})")) == "[2 107 \"3.0\" \"NL\" 1]");
 }
 
+TEST_CASE_FIXTURE(LookupFixture, "of many entities, WITH is counted for its own in each of its rows") {
+    store("spend", "a", {{kNoon, 7}});
+    store("spend", "b", {{kNoon, 20}});
+    record_all(kNoon);
+    TestClient c(port());
+    CHECK(c.ask({"FS.MGET", "spend", "4", "a", "b", "none", "a", "WITH", kOwn, "FEATURES", "1", "spent_1h"}) ==
+          "[[1007] [20] [nil] [1007]]");
+    CHECK(c("FS.MGET spend 2 a b FEATURES 1 spent_1h") == "[[7] [20]]");
+}
+
+TEST_CASE_FIXTURE(LookupFixture, "rows of a vector count the event in the views whose entity it is of") {
+    store("spend", "a", {{kNoon, 7, 2.0}});
+    store("pairs", "a|NL", {{kNoon, 30}});
+    store("pairs", "a|FR", {{kNoon, 40}});
+    record_all(kNoon);
+    TestClient c(port());
+    const std::vector<std::string> ranking{"FS.VECTOR", "ranking", "KEYS", "2", "card", "country"};
+    const auto ask = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> request = ranking;
+        request.insert(request.end(), more.begin(), more.end());
+        return c.ask(request);
+    };
+    CHECK(ask({"ROWS", "3", "a", "NL", "a", "FR", "b", "FR", "WITH", kOwn}) ==
+          R"([["FR" 1 1007 "5.0" 30] ["FR" 2 1007 "5.0" 1040] [nil nil nil nil nil]])");
+    CHECK(ask({"WITH", kOwn, "ROWS", "1", "a", "DE"}) == R"([["FR" nil 1007 "5.0" nil]])");
+    CHECK(ask({"ROWS", "1", "a", "FR"}) == R"([["NL" 1 7 "2.0" 40]])");
+}
+
+TEST_CASE_FIXTURE(LookupFixture,
+                  "WITH in a vector is an event that each view's `where` judges, of one source") {
+    for (std::size_t v = 0; v < 2; ++v)
+        definitions.views[v].where =
+            *Expression::parse(v == 0 ? "amount < 500" : "amount < 5", definitions.sources.front().fields);
+    Source refunds = definitions.sources.front();
+    refunds.name = refunds.topic = "refunds";
+    definitions.sources.push_back(refunds);
+    definitions.views[2].source = "refunds";
+    definitions.services.push_back({"both", {{"spend", "spent_1h"}, {"now", "spent_1h"}}});
+    record_all(kNoon);
+    TestClient c(port());
+    const auto ask = [&](const char* event) {
+        return c.ask(
+            {"FS.VECTOR", "ranking", "KEYS", "2", "card", "country", "ROWS", "1", "a", "FR", "WITH", event});
+    };
+    CHECK(ask(kOwn) == "[[nil nil nil nil nil]]");
+    CHECK(ask(R"({"card":"a","country":"FR","amount":10,"price":1.0})") == R"([["FR" nil 10 "1.0" nil]])");
+    CHECK(ask(R"({"card":"a","country":"FR","amount":2,"price":1.0})") == R"([["FR" 1 2 "1.0" 2]])");
+    CHECK(
+        c.ask({"FS.VECTOR", "both", "KEYS", "1", "card", "ROWS", "1", "a", "WITH", kOwn}) ==
+        "-BADARG WITH: the views of service both are of several sources, spend of payments and now of refunds; "
+        "ask for them in services of one source each");
+}
+
 TEST_CASE_FIXTURE(LookupFixture, "what is wrong with an event of the caller's own is said") {
     record_all(kNoon);
     TestClient c(port());
@@ -123,8 +176,14 @@ TEST_CASE_FIXTURE(LookupFixture, "what is wrong with an event of the caller's ow
     CHECK(c.ask(get_with("a", R"({"card":"a","amount":"much"})")).find("amount") != std::string::npos);
     CHECK(c.ask(get_with("a", R"({"amount":1})")) == "-BADARG WITH: an entity column of view spend is null");
     CHECK(c("FS.GET spend a WITH") == "-BADARG WITH is followed by an event as JSON");
-    CHECK(c.ask({"FS.MGET", "spend", "1", "a", "WITH", kOwn}) ==
-          "-BADARG WITH is for FS.GET: an event is of one entity");
+    CHECK(c.ask({"FS.MGET", "spend", "2", "b", "c", "WITH", kOwn}) ==
+          "-BADARG WITH: an event of 'a' (spend), which no row asks for; give it the entity columns of a row");
+    CHECK(
+        c.ask({"FS.VECTOR", "ranking", "KEYS", "2", "card", "country", "ROWS", "1", "b", "FR", "WITH", kOwn}) ==
+        "-BADARG WITH: an event of 'a|FR' (pairs), which no row asks for; give it the entity columns of a row");
+    CHECK(c.ask({"FS.VECTOR", "cards", "KEYS", "1", "card", "ROWS", "1", "a", "WITH", R"({"amount":1})"}) ==
+          "-BADARG WITH: an entity column of view spend is null");
+    CHECK(c("FS.VECTOR cards WITH") == "-BADARG WITH is followed by an event as JSON");
     CHECK(c("PING") == "+PONG");
 }
 

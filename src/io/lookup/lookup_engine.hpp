@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,8 +102,12 @@ private:
     // By what is loaded, or asks for what is missing. An error: of what reader.corrupt() tells.
     Result<void> answer_row(LookupRequest& request, std::size_t row);
     Result<void> write_row(LookupRequest& request, std::size_t row);
-    bool take_own_event(LookupRequest& request);
-    void add_own_event(LookupRequest& request, const ReadMoment& moment);
+    // Gives the event to each of `parts`, which are those of `request` or itself, whose view's `where` takes
+    // it. False: the request has failed.
+    bool take_own_event(LookupRequest& request, std::span<LookupRequest* const> parts, std::string_view json);
+    // Whether it is of the row's entity.
+    static bool takes_own_event(const LookupRequest& request, std::size_t row);
+    void add_own_event(const LookupRequest& request, std::size_t row, const ReadMoment& moment);
     bool has_come(LookupRequest& request, const LookupProgress& records);
     void wait(LookupRequest& request);
     void try_again(LookupRequest& request);

@@ -107,15 +107,7 @@ std::optional<CommandError> take_options(Arguments left, const LookupCatalogue& 
         std::optional<CommandError> error;
         if (is_word(word, "FEATURES")) {
             error = take_features(left, catalogue, query);
-        } else if (is_word(word, "AT")) {
-            error = take_at(left, query.at);
-        } else if (is_word(word, "META")) {
-            query.meta = true;
-        } else if (is_word(word, "AFTER")) {
-            error = take_after(left, query);
-        } else if (is_word(word, "WITH")) {
-            error = take_own_event(left, query);
-        } else {
+        } else if (!take_option(word, left, query, error)) {
             error =
                 bad_argument("'" + shown(word) + "' is none of FEATURES, AT, META, AFTER, WITH; an entity of " +
                              query.view->name() + " is " + entity_columns(*query.view));
@@ -146,6 +138,22 @@ std::optional<CommandError> take_at(Arguments& left, std::optional<Timestamp>& a
     at = from_unix_ms(*ms);
     left = left.subspan(1);
     return std::nullopt;
+}
+
+bool take_option(std::string_view word, Arguments& left, LookupQuery& query,
+                 std::optional<CommandError>& error) {
+    if (is_word(word, "AT")) {
+        error = take_at(left, query.at);
+    } else if (is_word(word, "META")) {
+        query.meta = true;
+    } else if (is_word(word, "AFTER")) {
+        error = take_after(left, query);
+    } else if (is_word(word, "WITH")) {
+        error = take_own_event(left, query);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 bool is_word(std::string_view text, std::string_view word) {
@@ -238,9 +246,7 @@ std::optional<CommandError> parse_mget(Arguments arguments, const LookupCatalogu
     arguments = arguments.subspan(1);
     for (std::int64_t i = 0; i < *count; ++i)
         if (auto error = take_entity(arguments, query)) return error;
-    if (auto error = take_options(arguments, catalogue, query)) return error;
-    if (query.own_event) return bad_argument("WITH is for FS.GET: an event is of one entity");
-    return std::nullopt;
+    return take_options(arguments, catalogue, query);
 }
 
 std::optional<CommandError> parse_explain(Arguments arguments, const LookupCatalogue& catalogue,

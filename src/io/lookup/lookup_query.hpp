@@ -58,7 +58,7 @@ private:
 // `arguments` without the command's name.
 std::optional<CommandError> parse_get(Arguments arguments, const LookupCatalogue& catalogue,
                                       LookupQuery& query);
-// view n entity... ... [the same, without WITH]
+// view n entity... ... [the same]
 std::optional<CommandError> parse_mget(Arguments arguments, const LookupCatalogue& catalogue,
                                        std::size_t max_entities, LookupQuery& query);
 // view entity... feature [AT unix_ms]
@@ -69,9 +69,13 @@ std::optional<CommandError> parse_explain(Arguments arguments, const LookupCatal
 std::optional<CommandError> parse_freshness(Arguments arguments, const LookupCatalogue& catalogue,
                                             LookupQuery& query);
 
-// For parsers: an error of the arguments, the time behind the word AT, and a list of names for an error.
+// For parsers: an error of the arguments, and the time behind the word AT.
 CommandError bad_argument(std::string message);
 std::optional<CommandError> take_at(Arguments& left, std::optional<Timestamp>& at);
+// Takes what stands behind `word`, which is an option of all look-ups: AT, META, AFTER, WITH. False: it is
+// none.
+bool take_option(std::string_view word, Arguments& left, LookupQuery& query,
+                 std::optional<CommandError>& error);
 
 // Whether `text` is `word`, which is in capitals, in any case.
 bool is_word(std::string_view text, std::string_view word);
