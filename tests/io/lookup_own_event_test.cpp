@@ -163,6 +163,10 @@ TEST_CASE_FIXTURE(LookupFixture,
     CHECK(ask(R"({"card":"a","country":"FR","amount":10,"price":1.0})") == R"([["FR" nil 10 "1.0" nil]])");
     CHECK(ask(R"({"card":"a","country":"FR","amount":2,"price":1.0})") == R"([["FR" 1 2 "1.0" 2]])");
     CHECK(
+        c("FS.VECTOR both KEYS 1 card ROWS 1 a AFTER 0:1 WAIT 5") ==
+        "-BADARG AFTER: the views of service both are of several topics, spend of payments and now of refunds; "
+        "ask for them in services of one topic each");
+    CHECK(
         c.ask({"FS.VECTOR", "both", "KEYS", "1", "card", "ROWS", "1", "a", "WITH", kOwn}) ==
         "-BADARG WITH: the views of service both are of several sources, spend of payments and now of refunds; "
         "ask for them in services of one source each");
@@ -204,6 +208,68 @@ TEST_CASE_FIXTURE(LookupFixture, "AFTER answers once the view's record is past t
     CHECK(c.receive() == "[21]");
     CHECK(c.receive() == "+PONG");
     CHECK(c("FS.MGET spend 2 a a FEATURES 1 spent_1h AFTER 0:5 WAIT 0") == "[[21] [21]]");
+}
+
+TEST_CASE_FIXTURE(LookupFixture, "AFTER waits for the log that is counted now, not for one that is gone") {
+    auto spend = progress("spend", kNoon, from_unix_ms(redis_ms()));
+    spend.next = Offset{1000};
+    store("spend", "a", {{kNoon, 1}});
+    const auto record_of = [&](std::uint32_t generation) {
+        ProgressRecord record;
+        record.epoch = Epoch{7};
+        record.partitions = 1;
+        record.log.generation = Generation{generation};
+        record.views[plan("spend").id()] = spend;
+        const std::string key = record_key("fs:", Partition{"payments", PartitionId{0}});
+        for (const auto& [field, value] : encode_record(record)) command({"HSET", key, field, value});
+    };
+    options.max_record_age = 0ms;
+    TestClient c(port());
+    record_of(0);
+    CHECK(c("FS.GET spend a FEATURES 1 spent_1h AFTER 0:5 WAIT 0") == "[1]");
+    record_of(1);  // the topic was made anew, and the view has not begun there
+    CHECK(c("FS.GET spend a FEATURES 1 spent_1h AFTER 0:5 WAIT 0").starts_with("-BUSY view spend "));
+    c.send_raw("FS.GET spend a FEATURES 1 spent_1h AFTER 0:5 WAIT 60000\r\n");
+    spend.next = Offset{6};
+    spend.generation = Generation{1};
+    record_of(1);
+    CHECK(c.receive() == "[1]");
+}
+
+TEST_CASE_FIXTURE(LookupFixture, "AFTER in a vector waits for all of its views") {
+    auto spend = progress("spend", kNoon, from_unix_ms(redis_ms()));
+    auto pairs = progress("pairs", kNoon, from_unix_ms(redis_ms()));
+    spend.next = Offset{6};
+    pairs.next = Offset{5};
+    record(0, 1, {{"spend", spend}, {"pairs", pairs}});
+    store("spend", "a", {{kNoon, 7}});
+    TestClient c(port());
+    const std::string request = "FS.VECTOR ranking KEYS 2 card country ROWS 1 a NL AFTER 0:5 WAIT ";
+    CHECK(c(request + "20") == "-BUSY view pairs has not come past offset 5 of partition 0 within 20 ms");
+    {
+        TestClient gone(port());
+        gone.send_raw(request + "60000\r\n");
+    }
+    c.send_raw(request + "60000\r\n");
+    TestClient other(port());
+    CHECK(other("FS.VECTOR cards KEYS 1 card ROWS 1 a AFTER 0:5 WAIT 0") == R"([[1 "0.0"]])");
+    store("pairs", "a|NL", {{kNoon, 30}});
+    pairs.next = Offset{6};
+    record(0, 1, {{"pairs", pairs}});
+    CHECK(c.receive() == R"([["NL" 1 7 "0.0" 30]])");
+    CHECK(c("FS.VECTOR ranking KEYS 2 card country ROWS 1 a NL AFTER 1:0 WAIT 9") ==
+          "-BADARG topic payments has 1 partitions, and AFTER names partition 1");
+}
+
+TEST_CASE_FIXTURE(LookupFixture, "a vector that fails in one view does not wait for another") {
+    auto spend = progress("spend", kNoon, from_unix_ms(redis_ms()));
+    auto pairs = progress("pairs", kNoon, from_unix_ms(redis_ms()));
+    pairs.next = Offset{6};
+    record(0, 1, {{"spend", spend}, {"pairs", pairs}});
+    command({"HSET", "fs:{pairs@1:a|NL}", "3.0", "rubbish"});
+    TestClient c(port());
+    CHECK(c("FS.VECTOR ranking KEYS 2 card country ROWS 1 a NL AFTER 0:5 WAIT 60000")
+              .starts_with("-ERR corrupt value in field '3.0' of key 'fs:{pairs@1:a|NL}': "));
 }
 
 TEST_CASE_FIXTURE(LookupFixture, "AFTER is busy when its time is up, and unavailable without Redis") {

@@ -45,9 +45,10 @@ public:
             if (error) return error;
         }
         if (!has_rows) return bad_argument("no ROWS are given; " + how());
-        if (asked_.after) return bad_argument("AFTER is not for FS.VECTOR; " + how());
         if (asked_.own_event)
-            if (auto error = of_one_source()) return error;
+            if (auto error = of_one("WITH", "source", &Source::name)) return error;
+        if (asked_.after)
+            if (auto error = of_one("AFTER", "topic", &Source::topic)) return error;
         into_.own_event = asked_.own_event;
         for (std::size_t p = 0; p < service_.parts.size(); ++p) {
             LookupQuery& part = into_.parts[p];
@@ -57,27 +58,31 @@ public:
             part.at = asked_.at;
             part.meta = asked_.meta;
             part.own_event = asked_.own_event;
+            part.after = asked_.after;
         }
         return std::nullopt;
     }
 
 private:
     std::string how() const {
-        return "a service is asked with [AT unix_ms] [META] [WITH json] KEYS k name... ROWS n value..., and "
-               "the "
-               "keys of " +
+        return "a service is asked with [AT unix_ms] [META] [AFTER partition:offset WAIT ms] [WITH json] KEYS "
+               "k "
+               "name... ROWS n value..., and the keys of " +
                service_.name + " are " + list_of(service_.keys);
     }
 
-    // An event of the caller's own is read as one of the views' source.
-    std::optional<CommandError> of_one_source() const {
+    // What is behind `word` is of one source, or topic, and so must all views be.
+    std::optional<CommandError> of_one(const char* word, const std::string& what,
+                                       std::string Source::*name) const {
         const ServedView& first = *service_.parts.front().view;
-        for (const ServedService::Part& part : service_.parts)
-            if (&part.view->source != &first.source)
-                return bad_argument("WITH: the views of service " + service_.name +
-                                    " are of several sources, " + first.name() + " of " + first.source.name +
-                                    " and " + part.view->name() + " of " + part.view->source.name +
-                                    "; ask for them in services of one source each");
+        for (const ServedService::Part& part : service_.parts) {
+            const ServedView& view = *part.view;
+            if (view.source.*name == first.source.*name) continue;
+            return bad_argument(word + (": the views of service " + service_.name) + " are of several " + what +
+                                "s, " + first.name() + " of " + first.source.*name + " and " + view.name() +
+                                " of " + view.source.*name + "; ask for them in services of one " + what +
+                                " each");
+        }
         return std::nullopt;
     }
 

@@ -27,8 +27,8 @@ struct VectorQuery {
     void clear();
 };
 
-// service [AT unix_ms] [META] [WITH json] KEYS k name... ROWS n value...; `arguments` without the command's
-// name.
+// service [AT unix_ms] [META] [AFTER partition:offset WAIT ms] [WITH json] KEYS k name... ROWS n value...;
+// `arguments` without the command's name.
 std::optional<CommandError> parse_vector(Arguments arguments, const LookupCatalogue& catalogue,
                                          std::size_t max_entities, VectorQuery& vector);
 
