@@ -324,9 +324,18 @@ void LookupEngine::put_in_order(LookupRequest& request) {
     if (ordered_.capacity() > kKeptScratch) ordered_ = {};
 }
 
+void LookupEngine::encode(LookupRequest& request) {
+    ordered_.clear();
+    encoder_.encode(request, ordered_);
+    request.body.clear();
+    RespWriter(request.body).bulk(ordered_);
+    if (ordered_.capacity() > kKeptScratch) ordered_ = {};
+}
+
 void LookupEngine::finish(LookupRequest& request) {
     request.done = true;
     if (request.whole) return part_done(*request.whole);
+    if (!request.failed && request.encoding() != AnswerEncoding::resp) encode(request);
     if (request.kind != LookupRequest::Kind::watch) count(request);
     if (request.waiter) return request.waiter->answered();
     give_back(request);

@@ -124,6 +124,7 @@ private:
     bool look_at_freshness(const LookupRequest& request);
     void finish(LookupRequest& request);
     void put_in_order(LookupRequest& request);
+    void encode(LookupRequest& request);
 
     // Valid until the next call, in key_.
     const std::string& head_key(const LookupRequest& request, std::size_t row);
@@ -145,6 +146,7 @@ private:
     std::vector<LookupRequest*> waiting_;                       // for look_again()
     std::string key_;
     std::string ordered_;
+    AnswerEncoder encoder_;
     LookupRequestPool requests_;
 };
 

@@ -100,6 +100,17 @@ std::optional<CommandError> take_own_event(Arguments& left, LookupQuery& query) 
     return std::nullopt;
 }
 
+// After the word ENCODING.
+std::optional<CommandError> take_encoding(Arguments& left, LookupQuery& query) {
+    const auto encoding = left.empty() ? std::nullopt : answer_encoding(left.front());
+    if (!encoding)
+        return bad_argument("ENCODING is followed by json, msgpack or protobuf" +
+                            (left.empty() ? "" : ", not by '" + shown(left.front()) + "'"));
+    query.encoding = *encoding;
+    left = left.subspan(1);
+    return std::nullopt;
+}
+
 std::optional<CommandError> take_options(Arguments left, const LookupCatalogue& catalogue, LookupQuery& query) {
     while (!left.empty()) {
         const std::string_view word = left.front();
@@ -108,13 +119,14 @@ std::optional<CommandError> take_options(Arguments left, const LookupCatalogue& 
         if (is_word(word, "FEATURES")) {
             error = take_features(left, catalogue, query);
         } else if (!take_option(word, left, query, error)) {
-            error =
-                bad_argument("'" + shown(word) + "' is none of FEATURES, AT, META, AFTER, WITH; an entity of " +
-                             query.view->name() + " is " + entity_columns(*query.view));
+            error = bad_argument("'" + shown(word) +
+                                 "' is none of FEATURES, AT, META, AFTER, WITH, ENCODING; an entity of " +
+                                 query.view->name() + " is " + entity_columns(*query.view));
         }
         if (error) return error;
     }
     if (!query.named) query.features = query.view->all;
+    query.named = query.named || query.encoding != AnswerEncoding::resp;
     return std::nullopt;
 }
 
@@ -150,6 +162,8 @@ bool take_option(std::string_view word, Arguments& left, LookupQuery& query,
         error = take_after(left, query);
     } else if (is_word(word, "WITH")) {
         error = take_own_event(left, query);
+    } else if (is_word(word, "ENCODING")) {
+        error = take_encoding(left, query);
     } else {
         return false;
     }
@@ -179,6 +193,7 @@ void LookupQuery::clear() {
     max_staleness.reset();
     own_event.reset();
     after.reset();
+    encoding = AnswerEncoding::resp;
     names_.clear();
     ends_.clear();
     slots_.clear();

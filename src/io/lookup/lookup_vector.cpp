@@ -50,6 +50,7 @@ public:
         if (asked_.after)
             if (auto error = of_one("AFTER", "topic", &Source::topic)) return error;
         into_.own_event = asked_.own_event;
+        into_.encoding = asked_.encoding;
         for (std::size_t p = 0; p < service_.parts.size(); ++p) {
             LookupQuery& part = into_.parts[p];
             part.view = service_.parts[p].view;
@@ -65,9 +66,8 @@ public:
 
 private:
     std::string how() const {
-        return "a service is asked with [AT unix_ms] [META] [AFTER partition:offset WAIT ms] [WITH json] KEYS "
-               "k "
-               "name... ROWS n value..., and the keys of " +
+        return "a service is asked with [AT unix_ms] [META] [AFTER partition:offset WAIT ms] [WITH json] "
+               "[ENCODING json|msgpack|protobuf] KEYS k name... ROWS n value..., and the keys of " +
                service_.name + " are " + list_of(service_.keys);
     }
 
@@ -198,6 +198,7 @@ void VectorQuery::clear() {
     service = nullptr;
     rows = entities = 0;
     own_event.reset();
+    encoding = AnswerEncoding::resp;
     for (LookupQuery& part : parts) part.clear();
     entity_of.clear();
     cuts.clear();
