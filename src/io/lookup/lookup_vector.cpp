@@ -45,6 +45,17 @@ public:
             if (error) return error;
         }
         if (!has_rows) return bad_argument("no ROWS are given; " + how());
+        return give_options();
+    }
+
+private:
+    std::string how() const {
+        return "a service is asked with [AT unix_ms] [META] [AFTER partition:offset WAIT ms] [WITH json] "
+               "[ENCODING json|msgpack|protobuf] KEYS k name... ROWS n value..., and the keys of " +
+               service_.name + " are " + list_of(service_.keys);
+    }
+
+    std::optional<CommandError> give_options() {
         if (asked_.own_event)
             if (auto error = of_one("WITH", "source", &Source::name)) return error;
         if (asked_.after)
@@ -62,13 +73,6 @@ public:
             part.after = asked_.after;
         }
         return std::nullopt;
-    }
-
-private:
-    std::string how() const {
-        return "a service is asked with [AT unix_ms] [META] [AFTER partition:offset WAIT ms] [WITH json] "
-               "[ENCODING json|msgpack|protobuf] KEYS k name... ROWS n value..., and the keys of " +
-               service_.name + " are " + list_of(service_.keys);
     }
 
     // What is behind `word` is of one source, or topic, and so must all views be.
