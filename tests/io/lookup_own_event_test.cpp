@@ -115,6 +115,63 @@ TEST_CASE_FIXTURE(LookupFixture, "an event that the view's `where` refuses chang
     CHECK(c.ask(get_with("a", R"({"card":"a","amount":100,"price":4.0})")) == "[2 107 \"3.0\" \"NL\" 1]");
 }
 
+TEST_CASE_FIXTURE(LookupFixture, "of many entities, WITH is counted for its own in each of its rows") {
+    store("spend", "a", {{kNoon, 7}});
+    store("spend", "b", {{kNoon, 20}});
+    record_all(kNoon);
+    TestClient c(port());
+    CHECK(c.ask({"FS.MGET", "spend", "4", "a", "b", "none", "a", "WITH", kOwn, "FEATURES", "1", "spent_1h"}) ==
+          "[[1007] [20] [nil] [1007]]");
+    CHECK(c("FS.MGET spend 2 a b FEATURES 1 spent_1h") == "[[7] [20]]");
+}
+
+TEST_CASE_FIXTURE(LookupFixture, "rows of a vector count the event in the views whose entity it is of") {
+    store("spend", "a", {{kNoon, 7, 2.0}});
+    store("pairs", "a|NL", {{kNoon, 30}});
+    store("pairs", "a|FR", {{kNoon, 40}});
+    record_all(kNoon);
+    TestClient c(port());
+    const std::vector<std::string> ranking{"FS.VECTOR", "ranking", "KEYS", "2", "card", "country"};
+    const auto ask = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> request = ranking;
+        request.insert(request.end(), more.begin(), more.end());
+        return c.ask(request);
+    };
+    CHECK(ask({"ROWS", "3", "a", "NL", "a", "FR", "b", "FR", "WITH", kOwn}) ==
+          R"([["FR" 1 1007 "5.0" 30] ["FR" 2 1007 "5.0" 1040] [nil nil nil nil nil]])");
+    CHECK(ask({"WITH", kOwn, "ROWS", "1", "a", "DE"}) == R"([["FR" nil 1007 "5.0" nil]])");
+    CHECK(ask({"ROWS", "1", "a", "FR"}) == R"([["NL" 1 7 "2.0" 40]])");
+}
+
+TEST_CASE_FIXTURE(LookupFixture,
+                  "WITH in a vector is an event that each view's `where` judges, of one source") {
+    for (std::size_t v = 0; v < 2; ++v)
+        definitions.views[v].where =
+            *Expression::parse(v == 0 ? "amount < 500" : "amount < 5", definitions.sources.front().fields);
+    Source refunds = definitions.sources.front();
+    refunds.name = refunds.topic = "refunds";
+    definitions.sources.push_back(refunds);
+    definitions.views[2].source = "refunds";
+    definitions.services.push_back({"both", {{"spend", "spent_1h"}, {"now", "spent_1h"}}});
+    record_all(kNoon);
+    TestClient c(port());
+    const auto ask = [&](const char* event) {
+        return c.ask(
+            {"FS.VECTOR", "ranking", "KEYS", "2", "card", "country", "ROWS", "1", "a", "FR", "WITH", event});
+    };
+    CHECK(ask(kOwn) == "[[nil nil nil nil nil]]");
+    CHECK(ask(R"({"card":"a","country":"FR","amount":10,"price":1.0})") == R"([["FR" nil 10 "1.0" nil]])");
+    CHECK(ask(R"({"card":"a","country":"FR","amount":2,"price":1.0})") == R"([["FR" 1 2 "1.0" 2]])");
+    CHECK(
+        c("FS.VECTOR both KEYS 1 card ROWS 1 a AFTER 0:1 WAIT 5") ==
+        "-BADARG AFTER: the views of service both are of several topics, spend of payments and now of refunds; "
+        "ask for them in services of one topic each");
+    CHECK(
+        c.ask({"FS.VECTOR", "both", "KEYS", "1", "card", "ROWS", "1", "a", "WITH", kOwn}) ==
+        "-BADARG WITH: the views of service both are of several sources, spend of payments and now of refunds; "
+        "ask for them in services of one source each");
+}
+
 TEST_CASE_FIXTURE(LookupFixture, "what is wrong with an event of the caller's own is said") {
     record_all(kNoon);
     TestClient c(port());
@@ -123,8 +180,14 @@ TEST_CASE_FIXTURE(LookupFixture, "what is wrong with an event of the caller's ow
     CHECK(c.ask(get_with("a", R"({"card":"a","amount":"much"})")).find("amount") != std::string::npos);
     CHECK(c.ask(get_with("a", R"({"amount":1})")) == "-BADARG WITH: an entity column of view spend is null");
     CHECK(c("FS.GET spend a WITH") == "-BADARG WITH is followed by an event as JSON");
-    CHECK(c.ask({"FS.MGET", "spend", "1", "a", "WITH", kOwn}) ==
-          "-BADARG WITH is for FS.GET: an event is of one entity");
+    CHECK(c.ask({"FS.MGET", "spend", "2", "b", "c", "WITH", kOwn}) ==
+          "-BADARG WITH: an event of 'a' (spend), which no row asks for; give it the entity columns of a row");
+    CHECK(
+        c.ask({"FS.VECTOR", "ranking", "KEYS", "2", "card", "country", "ROWS", "1", "b", "FR", "WITH", kOwn}) ==
+        "-BADARG WITH: an event of 'a|FR' (pairs), which no row asks for; give it the entity columns of a row");
+    CHECK(c.ask({"FS.VECTOR", "cards", "KEYS", "1", "card", "ROWS", "1", "a", "WITH", R"({"amount":1})"}) ==
+          "-BADARG WITH: an entity column of view spend is null");
+    CHECK(c("FS.VECTOR cards WITH") == "-BADARG WITH is followed by an event as JSON");
     CHECK(c("PING") == "+PONG");
 }
 
@@ -145,6 +208,68 @@ TEST_CASE_FIXTURE(LookupFixture, "AFTER answers once the view's record is past t
     CHECK(c.receive() == "[21]");
     CHECK(c.receive() == "+PONG");
     CHECK(c("FS.MGET spend 2 a a FEATURES 1 spent_1h AFTER 0:5 WAIT 0") == "[[21] [21]]");
+}
+
+TEST_CASE_FIXTURE(LookupFixture, "AFTER waits for the log that is counted now, not for one that is gone") {
+    auto spend = progress("spend", kNoon, from_unix_ms(redis_ms()));
+    spend.next = Offset{1000};
+    store("spend", "a", {{kNoon, 1}});
+    const auto record_of = [&](std::uint32_t generation) {
+        ProgressRecord record;
+        record.epoch = Epoch{7};
+        record.partitions = 1;
+        record.log.generation = Generation{generation};
+        record.views[plan("spend").id()] = spend;
+        const std::string key = record_key("fs:", Partition{"payments", PartitionId{0}});
+        for (const auto& [field, value] : encode_record(record)) command({"HSET", key, field, value});
+    };
+    options.max_record_age = 0ms;
+    TestClient c(port());
+    record_of(0);
+    CHECK(c("FS.GET spend a FEATURES 1 spent_1h AFTER 0:5 WAIT 0") == "[1]");
+    record_of(1);  // the topic was made anew, and the view has not begun there
+    CHECK(c("FS.GET spend a FEATURES 1 spent_1h AFTER 0:5 WAIT 0").starts_with("-BUSY view spend "));
+    c.send_raw("FS.GET spend a FEATURES 1 spent_1h AFTER 0:5 WAIT 60000\r\n");
+    spend.next = Offset{6};
+    spend.generation = Generation{1};
+    record_of(1);
+    CHECK(c.receive() == "[1]");
+}
+
+TEST_CASE_FIXTURE(LookupFixture, "AFTER in a vector waits for all of its views") {
+    auto spend = progress("spend", kNoon, from_unix_ms(redis_ms()));
+    auto pairs = progress("pairs", kNoon, from_unix_ms(redis_ms()));
+    spend.next = Offset{6};
+    pairs.next = Offset{5};
+    record(0, 1, {{"spend", spend}, {"pairs", pairs}});
+    store("spend", "a", {{kNoon, 7}});
+    TestClient c(port());
+    const std::string request = "FS.VECTOR ranking KEYS 2 card country ROWS 1 a NL AFTER 0:5 WAIT ";
+    CHECK(c(request + "20") == "-BUSY view pairs has not come past offset 5 of partition 0 within 20 ms");
+    {
+        TestClient gone(port());
+        gone.send_raw(request + "60000\r\n");
+    }
+    c.send_raw(request + "60000\r\n");
+    TestClient other(port());
+    CHECK(other("FS.VECTOR cards KEYS 1 card ROWS 1 a AFTER 0:5 WAIT 0") == R"([[1 "0.0"]])");
+    store("pairs", "a|NL", {{kNoon, 30}});
+    pairs.next = Offset{6};
+    record(0, 1, {{"pairs", pairs}});
+    CHECK(c.receive() == R"([["NL" 1 7 "0.0" 30]])");
+    CHECK(c("FS.VECTOR ranking KEYS 2 card country ROWS 1 a NL AFTER 1:0 WAIT 9") ==
+          "-BADARG topic payments has 1 partitions, and AFTER names partition 1");
+}
+
+TEST_CASE_FIXTURE(LookupFixture, "a vector that fails in one view does not wait for another") {
+    auto spend = progress("spend", kNoon, from_unix_ms(redis_ms()));
+    auto pairs = progress("pairs", kNoon, from_unix_ms(redis_ms()));
+    pairs.next = Offset{6};
+    record(0, 1, {{"spend", spend}, {"pairs", pairs}});
+    command({"HSET", "fs:{pairs@1:a|NL}", "3.0", "rubbish"});
+    TestClient c(port());
+    CHECK(c("FS.VECTOR ranking KEYS 2 card country ROWS 1 a NL AFTER 0:5 WAIT 60000")
+              .starts_with("-ERR corrupt value in field '3.0' of key 'fs:{pairs@1:a|NL}': "));
 }
 
 TEST_CASE_FIXTURE(LookupFixture, "AFTER is busy when its time is up, and unavailable without Redis") {

@@ -78,7 +78,7 @@ TEST_CASE("what is wrong with a query is said") {
     CHECK(p.get({"spend", "a", "AT", "9223372036854775807"}) ==
           "BADARG AT is followed by a time in unix milliseconds");
     CHECK(p.get({"spend", "a", "b"}) ==
-          "BADARG 'b' is none of FEATURES, AT, META, AFTER, WITH; an entity of spend is card");
+          "BADARG 'b' is none of FEATURES, AT, META, AFTER, WITH, ENCODING; an entity of spend is card");
     CHECK(p.mget({"spend", "x"}) == "BADARG the view is followed by how many entities, then the entities");
     CHECK(p.mget({"spend", "2", "a"}) == "BADARG an entity of spend is given by 1 argument: card");
     CHECK(p.mget({"spend", "11"}) == "LIMIT 11 entities are asked for, the limit is 10");

@@ -11,11 +11,13 @@ namespace {
 struct Exchange {
     std::string command;
     std::vector<std::string> reply;  // lines, as redis-cli shows them
+    bool raw;                        // as with its option --raw
 };
 
 // What is indented and begins with "> ", or with redis-cli in a shell.
 std::vector<Exchange> transcripts_of(const std::string& path) {
     constexpr std::string_view kIndent = "    ";
+    constexpr std::string_view kRaw = "--raw ";
     constexpr std::string_view kStarts[] = {"> ", "$ redis-cli -p 7600 "};
     std::ifstream file(path);
     REQUIRE(file);
@@ -30,7 +32,9 @@ std::vector<Exchange> transcripts_of(const std::string& path) {
         bool starts = false;
         for (const std::string_view start : kStarts) {
             if (!line.starts_with(start)) continue;
-            exchanges.push_back({line.substr(start.size()), {}});
+            line.erase(0, start.size());
+            const bool raw = line.starts_with(kRaw);
+            exchanges.push_back({line.substr(raw ? kRaw.size() : 0), {}, raw});
             starts = within = true;
         }
         if (within && !starts) exchanges.back().reply.push_back(line);
@@ -77,7 +81,7 @@ void show(const redisReply& reply, const std::string& prefix, std::string& out) 
     }
 }
 
-std::vector<std::string> ask(std::uint16_t port, const std::string& command) {
+std::vector<std::string> ask(std::uint16_t port, const std::string& command, bool raw) {
     const std::unique_ptr<redisContext, decltype(&redisFree)> context(redisConnect("127.0.0.1", port),
                                                                       redisFree);
     REQUIRE(context->err == 0);
@@ -93,6 +97,7 @@ std::vector<std::string> ask(std::uint16_t port, const std::string& command) {
     REQUIRE(reply);
     std::string shown;
     show(*reply, "", shown);
+    if (raw) shown = std::string(reply->str, static_cast<std::size_t>(reply->len)) + "\n";
     freeReplyObject(reply);
     std::vector<std::string> lines;
     for (std::size_t at = 0; at < shown.size(); at = shown.find('\n', at) + 1)
@@ -170,7 +175,7 @@ TEST_CASE_FIXTURE(DocumentedStore, "docs/protocol.md shows what a server answers
     start();
     for (const Exchange& exchange : exchanges) {
         renew_records();
-        const auto got = ask(port(), exchange.command);
+        const auto got = ask(port(), exchange.command, exchange.raw);
         std::string shown = exchange.command + " gave:\n";
         for (const std::string& line : got) shown += line + "\n";
         CHECK_MESSAGE(agrees(exchange.reply, got), shown);

@@ -68,9 +68,8 @@ TEST_CASE("distinct entities are told apart however many there are") {
 TEST_CASE("what is wrong with a vector is said") {
     Parsed p;
     const std::string how =
-        "; a service is asked with [AT unix_ms] [META] KEYS k name... ROWS n value..., and the keys of ranking "
-        "are "
-        "card, country";
+        "; a service is asked with [AT unix_ms] [META] [AFTER partition:offset WAIT ms] [WITH json] [ENCODING "
+        "json|msgpack|protobuf] KEYS k name... ROWS n value..., and the keys of ranking are card, country";
     CHECK(p({}) == "BADARG which service?");
     CHECK(p({"rankin"}) == "NOSERVICE no service 'rankin'; did you mean 'ranking'?");
     CHECK(p({"ranking"}) == "BADARG no ROWS are given" + how);

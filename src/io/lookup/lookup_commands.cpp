@@ -110,6 +110,7 @@ void LookupCommands::look_up(LookupRequest::Kind kind, std::string_view name, Ar
     } else if (kind == LookupRequest::Kind::freshness) {
         wrong = parse_freshness(arguments, engine_.catalogue(), request.query);
     }
+    if (request.encoding() != AnswerEncoding::resp) request.protocol = Resp::v3;
     if (!wrong) wrong = refused(request, session);
     session.enqueue(request);
     if (wrong) return engine_.fail(request, wrong->code, wrong->message);

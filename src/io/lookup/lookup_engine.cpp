@@ -42,16 +42,15 @@ LookupRequest& LookupEngine::take() {
 }
 
 void LookupEngine::start(LookupRequest& request) {
-    if (request.query.own_event && !take_own_event(request)) return;
     if (request.kind == LookupRequest::Kind::vector) return start_parts(request);
+    LookupRequest* const itself[] = {&request};
+    if (request.query.own_event && !take_own_event(request, itself, *request.query.own_event)) return;
     send(request);
     if (request.waiting == 0) settle(request);
 }
 
 void LookupEngine::start_parts(LookupRequest& request) {
-    request.attempts = 1;
     const std::size_t parts = request.vector.service->parts.size();
-    request.waiting = parts;
     for (std::size_t i = 0; i < parts; ++i) {
         LookupRequest& part = take();
         part.kind = LookupRequest::Kind::part;
@@ -60,7 +59,15 @@ void LookupEngine::start_parts(LookupRequest& request) {
         std::swap(part.query, request.vector.parts[i]);
         request.parts.push_back(&part);
     }
-    for (std::size_t i = 0; i < parts; ++i) start(*request.parts[i]);  // the last may be the end of the request
+    const auto& own_event = request.vector.own_event;
+    if (own_event && !take_own_event(request, request.parts, *own_event)) return;
+    request.attempts = 1;
+    request.waiting = parts;
+    for (std::size_t i = 0; i < parts; ++i) {  // the last may be the end of the request
+        LookupRequest& part = *request.parts[i];
+        send(part);
+        if (part.waiting == 0) settle(part);
+    }
 }
 
 void LookupEngine::part_done(LookupRequest& whole) {
@@ -134,7 +141,7 @@ void LookupEngine::read_row(LookupRequest& request, std::size_t row, const Redis
     RowReader& reader = *readers_[request.query.view->index];
     auto loaded = reader.load(heads.elements);
     if (!loaded && reader.learn(layouts(request, row))) loaded = reader.load(heads.elements);
-    if (loaded && request.own_event) loaded = reader.load_tiles();
+    if (loaded && takes_own_event(request, row)) loaded = reader.load_tiles();
     if (!loaded) return corrupt_head(request, row, loaded.error());
     if (heads.elements.empty()) request.missing = moment_of_row(request, row).missing = true;
     if (auto answered = answer_row(request, row); !answered) corrupt_head(request, row, answered.error());
@@ -149,7 +156,7 @@ RowReader* LookupEngine::load_whole(LookupRequest& request, std::size_t row, con
     RowReader& reader = *readers_[request.query.view->index];
     auto loaded = reader.load(both.elements[0].elements);
     if (!loaded && reader.learn(layouts(request, row))) loaded = reader.load(both.elements[0].elements);
-    const bool needs_tiles = request.own_event || request.kind == LookupRequest::Kind::explain;
+    const bool needs_tiles = takes_own_event(request, row) || request.kind == LookupRequest::Kind::explain;
     if (loaded && needs_tiles) loaded = reader.load_tiles();
     if (both.elements[0].elements.empty()) request.missing = moment_of_row(request, row).missing = true;
     if (loaded) return &reader;
@@ -182,7 +189,7 @@ void LookupEngine::read_whole(LookupRequest& request, std::size_t row, const Red
 Result<void> LookupEngine::answer_row(LookupRequest& request, std::size_t row) {
     RowReader& reader = *readers_[request.query.view->index];
     const ReadMoment& moment = moment_of_row(request, row).read;
-    add_own_event(request, moment);
+    add_own_event(request, row, moment);
     if (!moment.at || reader.serves(request.query, *moment.at)) return write_row(request, row);
     request.rows[row].asked = request.rows[row].primary;
     send_whole(request, row);
@@ -205,31 +212,6 @@ void LookupEngine::note_written(LookupRequest& request, std::size_t row, std::si
     request.rows[row].begin = begin;
     request.rows[row].end = request.body.size();
     ++request.written;
-}
-
-bool LookupEngine::take_own_event(LookupRequest& request) {
-    const ServedView& view = *request.query.view;
-    auto& decoder = own_events_[view.index];
-    if (!decoder) decoder = std::make_unique<OwnEventDecoder>(view);
-    auto event = decoder->decode(*request.query.own_event);
-    if (!event) {
-        fail(request, "BADARG", "WITH: " + event.error().message);
-        return false;
-    }
-    if (!event->counts()) return true;
-    if (const std::string_view entity = request.query.entity(0); event->entity() != entity) {
-        fail(request, "BADARG",
-             "WITH: an event of '" + shown(event->entity()) + "', not of '" + shown(entity) + "'");
-        return false;
-    }
-    request.own_event = std::move(*event);
-    return true;
-}
-
-void LookupEngine::add_own_event(LookupRequest& request, const ReadMoment& moment) {
-    const ServedView& view = *request.query.view;
-    if (request.own_event && moment.at)
-        readers_[view.index]->add(request.own_event->head(view.plan, *moment.at));
 }
 
 void LookupEngine::explain(LookupRequest& request, const RedisAnswer& both) {
@@ -342,9 +324,18 @@ void LookupEngine::put_in_order(LookupRequest& request) {
     if (ordered_.capacity() > kKeptScratch) ordered_ = {};
 }
 
+void LookupEngine::encode(LookupRequest& request) {
+    ordered_.clear();
+    encoder_.encode(request, ordered_);
+    request.body.clear();
+    RespWriter(request.body).bulk(ordered_);
+    if (ordered_.capacity() > kKeptScratch) ordered_ = {};
+}
+
 void LookupEngine::finish(LookupRequest& request) {
     request.done = true;
     if (request.whole) return part_done(*request.whole);
+    if (!request.failed && request.encoding() != AnswerEncoding::resp) encode(request);
     if (request.kind != LookupRequest::Kind::watch) count(request);
     if (request.waiter) return request.waiter->answered();
     give_back(request);

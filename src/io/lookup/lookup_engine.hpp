@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,8 +102,12 @@ private:
     // By what is loaded, or asks for what is missing. An error: of what reader.corrupt() tells.
     Result<void> answer_row(LookupRequest& request, std::size_t row);
     Result<void> write_row(LookupRequest& request, std::size_t row);
-    bool take_own_event(LookupRequest& request);
-    void add_own_event(LookupRequest& request, const ReadMoment& moment);
+    // Gives the event to each of `parts`, which are those of `request` or itself, whose view's `where` takes
+    // it. False: the request has failed.
+    bool take_own_event(LookupRequest& request, std::span<LookupRequest* const> parts, std::string_view json);
+    // Whether it is of the row's entity.
+    static bool takes_own_event(const LookupRequest& request, std::size_t row);
+    void add_own_event(const LookupRequest& request, std::size_t row, const ReadMoment& moment);
     bool has_come(LookupRequest& request, const LookupProgress& records);
     void wait(LookupRequest& request);
     void try_again(LookupRequest& request);
@@ -119,6 +124,7 @@ private:
     bool look_at_freshness(const LookupRequest& request);
     void finish(LookupRequest& request);
     void put_in_order(LookupRequest& request);
+    void encode(LookupRequest& request);
 
     // Valid until the next call, in key_.
     const std::string& head_key(const LookupRequest& request, std::size_t row);
@@ -140,6 +146,7 @@ private:
     std::vector<LookupRequest*> waiting_;                       // for look_again()
     std::string key_;
     std::string ordered_;
+    AnswerEncoder encoder_;
     LookupRequestPool requests_;
 };
 

@@ -90,7 +90,9 @@ bool LookupEngine::has_come(LookupRequest& request, const LookupProgress& record
         return false;
     }
     const auto& progress = records.progress(view, after.partition);
-    request.not_yet = !progress || progress->next <= after.offset;
+    // A topic that was made anew counts its offsets from the start.
+    const bool of_this_log = progress && progress->generation == partitions[after.partition].generation;
+    request.not_yet = !of_this_log || progress->next <= after.offset;
     return !request.not_yet;
 }
 
@@ -119,7 +121,9 @@ void LookupEngine::try_again(LookupRequest& request) {
 
 void LookupEngine::look_again() {
     for (LookupRequest* request : std::exchange(waiting_, {})) {
-        if (!request->waiter && !request->whole) {
+        LookupRequest& told = request->whole ? *request->whole : *request;
+        if (!told.waiter || told.failed) {
+            told.failed = true;  // of a vector that no one waits for, no rows are put together
             finish(*request);
             continue;
         }

@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kMostPartitions = 100'000;
 constexpr std::uint64_t kTimeTag = 0xffffffff;
 constexpr std::uint64_t kLayoutsTag = 0xfffffffe;
-constexpr std::size_t kFixedFields = 6;  // before two a view
+constexpr std::size_t kFixedFields = 7;  // before two a view
 
 constexpr std::uint64_t tag_of(std::size_t topic, std::uint64_t what) { return topic << 32 | what; }
 
@@ -51,7 +51,7 @@ void LookupProgress::provide(Topic& topic, std::size_t partitions) {
         topic.asked_in.push_back(slot_of_record(topic, topic.commands.size()));
         for (const std::string_view field :
              {record_field::kPartitions, record_field::kEpoch, record_field::kNode, record_field::kSlots,
-              record_field::kAdvance, record_field::kCovers})
+              record_field::kAdvance, record_field::kCovers, record_field::kGeneration})
             arguments.emplace_back(field);
         for (const ServedView* view : topic.served->views) {
             arguments.push_back(record_field::position(view->plan.id()));
@@ -157,6 +157,7 @@ void LookupProgress::take_record(Topic& topic, std::size_t partition, const Redi
     into.recorded = answer.elements[1].is_string();
     into.epoch = Epoch{static_cast<std::uint64_t>(whole_number(text(1)).value_or(0))};
     into.node = text(2);
+    into.generation = Generation{static_cast<std::uint32_t>(whole_number(text(6)).value_or(0))};
     record_places_.note(self_, index_of(topic), partition,
                         into.recorded ? std::optional(into.epoch) : std::nullopt, text(3));
     const auto advance = static_cast<std::uint64_t>(whole_number(text(4)).value_or(0));

@@ -31,6 +31,7 @@ struct PartitionProgress {
     bool recorded = false;
     Epoch epoch{};
     std::string node;
+    Generation generation{};  // of the log that is counted now; a view may still stand in the one before
     std::vector<std::optional<ViewProgress>> views;  // in the order of ServedTopic::views
     std::vector<std::string> definitions;            // as they stand in the record; they seldom change
     // While the record is older than it was: the slots that it vouches for.

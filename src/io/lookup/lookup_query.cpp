@@ -100,6 +100,17 @@ std::optional<CommandError> take_own_event(Arguments& left, LookupQuery& query) 
     return std::nullopt;
 }
 
+// After the word ENCODING.
+std::optional<CommandError> take_encoding(Arguments& left, LookupQuery& query) {
+    const auto encoding = left.empty() ? std::nullopt : answer_encoding(left.front());
+    if (!encoding)
+        return bad_argument("ENCODING is followed by json, msgpack or protobuf" +
+                            (left.empty() ? "" : ", not by '" + shown(left.front()) + "'"));
+    query.encoding = *encoding;
+    left = left.subspan(1);
+    return std::nullopt;
+}
+
 std::optional<CommandError> take_options(Arguments left, const LookupCatalogue& catalogue, LookupQuery& query) {
     while (!left.empty()) {
         const std::string_view word = left.front();
@@ -107,22 +118,15 @@ std::optional<CommandError> take_options(Arguments left, const LookupCatalogue& 
         std::optional<CommandError> error;
         if (is_word(word, "FEATURES")) {
             error = take_features(left, catalogue, query);
-        } else if (is_word(word, "AT")) {
-            error = take_at(left, query.at);
-        } else if (is_word(word, "META")) {
-            query.meta = true;
-        } else if (is_word(word, "AFTER")) {
-            error = take_after(left, query);
-        } else if (is_word(word, "WITH")) {
-            error = take_own_event(left, query);
-        } else {
-            error =
-                bad_argument("'" + shown(word) + "' is none of FEATURES, AT, META, AFTER, WITH; an entity of " +
-                             query.view->name() + " is " + entity_columns(*query.view));
+        } else if (!take_option(word, left, query, error)) {
+            error = bad_argument("'" + shown(word) +
+                                 "' is none of FEATURES, AT, META, AFTER, WITH, ENCODING; an entity of " +
+                                 query.view->name() + " is " + entity_columns(*query.view));
         }
         if (error) return error;
     }
     if (!query.named) query.features = query.view->all;
+    query.named = query.named || query.encoding != AnswerEncoding::resp;
     return std::nullopt;
 }
 
@@ -148,6 +152,24 @@ std::optional<CommandError> take_at(Arguments& left, std::optional<Timestamp>& a
     return std::nullopt;
 }
 
+bool take_option(std::string_view word, Arguments& left, LookupQuery& query,
+                 std::optional<CommandError>& error) {
+    if (is_word(word, "AT")) {
+        error = take_at(left, query.at);
+    } else if (is_word(word, "META")) {
+        query.meta = true;
+    } else if (is_word(word, "AFTER")) {
+        error = take_after(left, query);
+    } else if (is_word(word, "WITH")) {
+        error = take_own_event(left, query);
+    } else if (is_word(word, "ENCODING")) {
+        error = take_encoding(left, query);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 bool is_word(std::string_view text, std::string_view word) {
     if (text.size() != word.size()) return false;
     for (std::size_t i = 0; i < text.size(); ++i)
@@ -171,6 +193,7 @@ void LookupQuery::clear() {
     max_staleness.reset();
     own_event.reset();
     after.reset();
+    encoding = AnswerEncoding::resp;
     names_.clear();
     ends_.clear();
     slots_.clear();
@@ -238,9 +261,7 @@ std::optional<CommandError> parse_mget(Arguments arguments, const LookupCatalogu
     arguments = arguments.subspan(1);
     for (std::int64_t i = 0; i < *count; ++i)
         if (auto error = take_entity(arguments, query)) return error;
-    if (auto error = take_options(arguments, catalogue, query)) return error;
-    if (query.own_event) return bad_argument("WITH is for FS.GET: an event is of one entity");
-    return std::nullopt;
+    return take_options(arguments, catalogue, query);
 }
 
 std::optional<CommandError> parse_explain(Arguments arguments, const LookupCatalogue& catalogue,

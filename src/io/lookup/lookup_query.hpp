@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/lookup/answer_encoding.hpp"
 #include "io/lookup/lookup_catalogue.hpp"
 
 namespace freshet {
@@ -22,7 +23,7 @@ using Arguments = std::span<const std::string_view>;
 struct LookupQuery {
     const ServedView* view = nullptr;
     std::vector<std::size_t> features;  // indices into ViewPlan::features
-    bool named = false;                 // by FEATURES: the answer holds values without names
+    bool named = false;                 // by FEATURES or at the head of the answer: values without names
     std::optional<Timestamp> at;
     bool meta = false;
     std::optional<Duration> max_staleness;  // of FS.FRESHNESS
@@ -33,6 +34,7 @@ struct LookupQuery {
         Duration most{};  // to be waited
     };
     std::optional<After> after;
+    AnswerEncoding encoding = AnswerEncoding::resp;
 
     std::size_t entities() const { return ends_.size(); }
     std::string_view entity(std::size_t i) const {
@@ -54,11 +56,11 @@ private:
     std::vector<std::uint32_t> slots_;  // of add_distinct(): 1 + the entity, by the hash of its name; 0: free
 };
 
-// view entity... [FEATURES n f...] [AT unix_ms] [META] [AFTER partition:offset WAIT ms] [WITH json];
-// `arguments` without the command's name.
+// view entity... [FEATURES n f...] [AT unix_ms] [META] [AFTER partition:offset WAIT ms] [WITH json]
+// [ENCODING json|msgpack|protobuf]; `arguments` without the command's name.
 std::optional<CommandError> parse_get(Arguments arguments, const LookupCatalogue& catalogue,
                                       LookupQuery& query);
-// view n entity... ... [the same, without WITH]
+// view n entity... ... [the same]
 std::optional<CommandError> parse_mget(Arguments arguments, const LookupCatalogue& catalogue,
                                        std::size_t max_entities, LookupQuery& query);
 // view entity... feature [AT unix_ms]
@@ -69,9 +71,14 @@ std::optional<CommandError> parse_explain(Arguments arguments, const LookupCatal
 std::optional<CommandError> parse_freshness(Arguments arguments, const LookupCatalogue& catalogue,
                                             LookupQuery& query);
 
-// For parsers: an error of the arguments, the time behind the word AT, and a list of names for an error.
+// For parsers: an error of the arguments, and the time behind the word AT.
 CommandError bad_argument(std::string message);
 std::optional<CommandError> take_at(Arguments& left, std::optional<Timestamp>& at);
+// Takes what stands behind `word`, which is an option of all look-ups: AT, META, AFTER, WITH,
+// ENCODING. False: it is
+// none.
+bool take_option(std::string_view word, Arguments& left, LookupQuery& query,
+                 std::optional<CommandError>& error);
 
 // Whether `text` is `word`, which is in capitals, in any case.
 bool is_word(std::string_view text, std::string_view word);

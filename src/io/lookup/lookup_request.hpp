@@ -57,6 +57,8 @@ struct LookupRequest final : RedisPipeline::Receiver {
     // Of every primary, also while one is away.
     bool tells_of_all() const { return kind == Kind::status || kind == Kind::watch; }
     std::size_t entities() const { return kind == Kind::vector ? vector.entities : query.entities(); }
+    // Of the reply; until then the body is RESP3.
+    AnswerEncoding encoding() const { return kind == Kind::vector ? vector.encoding : query.encoding; }
     struct Row {
         LookupPrimary* primary = nullptr;  // that serves it: its records tell the moment
         LookupPrimary* asked = nullptr;    // another one while its slot is on the way there,

@@ -29,43 +29,65 @@ public:
         : service_(service), max_entities_(max_entities), into_(into) {}
 
     std::optional<CommandError> parse(Arguments left) {
-        std::optional<Timestamp> at;
-        bool meta = false;
         bool has_rows = false;
         while (!left.empty()) {
             const std::string_view word = left.front();
             left = left.subspan(1);
             std::optional<CommandError> error;
-            if (is_word(word, "AT")) {
-                error = take_at(left, at);
-            } else if (is_word(word, "META")) {
-                meta = true;
-            } else if (is_word(word, "KEYS") && keys_.empty()) {
+            if (is_word(word, "KEYS") && keys_.empty()) {
                 error = take_keys(left);
             } else if (is_word(word, "ROWS") && !keys_.empty() && !has_rows) {
                 has_rows = true;
                 error = take_rows(left);
-            } else {
+            } else if (!take_option(word, left, asked_, error)) {
                 error = bad_argument("'" + shown(word) + "' is out of place; " + how());
             }
             if (error) return error;
         }
         if (!has_rows) return bad_argument("no ROWS are given; " + how());
+        return give_options();
+    }
+
+private:
+    std::string how() const {
+        return "a service is asked with [AT unix_ms] [META] [AFTER partition:offset WAIT ms] [WITH json] "
+               "[ENCODING json|msgpack|protobuf] KEYS k name... ROWS n value..., and the keys of " +
+               service_.name + " are " + list_of(service_.keys);
+    }
+
+    std::optional<CommandError> give_options() {
+        if (asked_.own_event)
+            if (auto error = of_one("WITH", "source", &Source::name)) return error;
+        if (asked_.after)
+            if (auto error = of_one("AFTER", "topic", &Source::topic)) return error;
+        into_.own_event = asked_.own_event;
+        into_.encoding = asked_.encoding;
         for (std::size_t p = 0; p < service_.parts.size(); ++p) {
             LookupQuery& part = into_.parts[p];
             part.view = service_.parts[p].view;
             part.features = service_.parts[p].features;
             part.named = true;
-            part.at = at;
-            part.meta = meta;
+            part.at = asked_.at;
+            part.meta = asked_.meta;
+            part.own_event = asked_.own_event;
+            part.after = asked_.after;
         }
         return std::nullopt;
     }
 
-private:
-    std::string how() const {
-        return "a service is asked with [AT unix_ms] [META] KEYS k name... ROWS n value..., and the keys of " +
-               service_.name + " are " + list_of(service_.keys);
+    // What is behind `word` is of one source, or topic, and so must all views be.
+    std::optional<CommandError> of_one(const char* word, const std::string& what,
+                                       std::string Source::*name) const {
+        const ServedView& first = *service_.parts.front().view;
+        for (const ServedService::Part& part : service_.parts) {
+            const ServedView& view = *part.view;
+            if (view.source.*name == first.source.*name) continue;
+            return bad_argument(word + (": the views of service " + service_.name) + " are of several " + what +
+                                "s, " + first.name() + " of " + first.source.*name + " and " + view.name() +
+                                " of " + view.source.*name + "; ask for them in services of one " + what +
+                                " each");
+        }
+        return std::nullopt;
     }
 
     std::optional<CommandError> take_keys(Arguments& left) {
@@ -146,6 +168,7 @@ private:
     const ServedService& service_;
     std::size_t max_entities_;
     VectorQuery& into_;
+    LookupQuery asked_;  // its options alone, which all parts have
     Arguments keys_;
     std::vector<std::size_t> places_;  // of all entity columns of all parts
     std::vector<std::string_view> columns_;
@@ -178,6 +201,8 @@ void cut_rows(const ServedService::Part& part, const LookupRequest& answered, st
 void VectorQuery::clear() {
     service = nullptr;
     rows = entities = 0;
+    own_event.reset();
+    encoding = AnswerEncoding::resp;
     for (LookupQuery& part : parts) part.clear();
     entity_of.clear();
     cuts.clear();

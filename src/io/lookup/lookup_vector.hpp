@@ -19,6 +19,8 @@ struct VectorQuery {
     const ServedService* service = nullptr;
     std::size_t rows = 0;
     std::size_t entities = 0;              // distinct ones, over all parts
+    std::optional<std::string> own_event;  // that of each part
+    AnswerEncoding encoding = AnswerEncoding::resp;
     std::vector<LookupQuery> parts;        // one a part of the service, perhaps more behind them
     std::vector<std::uint32_t> entity_of;  // by part, then row: which entity of the part's query
     std::vector<std::size_t> cuts;         // scratch of write_vector()
@@ -26,7 +28,8 @@ struct VectorQuery {
     void clear();
 };
 
-// service [AT unix_ms] [META] KEYS k name... ROWS n value...; `arguments` without the command's name.
+// service [AT unix_ms] [META] [AFTER partition:offset WAIT ms] [WITH json] [ENCODING json|msgpack|protobuf]
+// KEYS k name... ROWS n value...; `arguments` without the command's name.
 std::optional<CommandError> parse_vector(Arguments arguments, const LookupCatalogue& catalogue,
                                          std::size_t max_entities, VectorQuery& vector);
 
