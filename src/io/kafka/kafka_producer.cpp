@@ -46,6 +46,35 @@ Headers headers_of(const ProducerRecord& record) {
     return headers;
 }
 
+int ms(Duration timeout) { return static_cast<int>(timeout.count()); }
+
+// Takes the error; none is success.
+Result<void> result_of(rd_kafka_error_t* error, const std::string& what) {
+    if (error == nullptr) return {};
+    const auto code = rd_kafka_error_code(error);
+    Error ours = kafka_error(code, what);
+    ours.message = what + ": " + rd_kafka_error_string(error);
+    if (code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH ||
+        code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED)
+        ours.code = Errc::fenced;
+    if (code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED) ours.code = Errc::refused;
+    rd_kafka_error_destroy(error);
+    return ours;
+}
+
+// Again while librdkafka says that it may be.
+template <class Call>
+Result<void> repeated(Duration timeout, const std::string& what, Call call) {
+    const auto deadline = Clock::now() + timeout;
+    for (;;) {
+        const auto left = std::chrono::floor<Duration>(deadline - Clock::now());
+        rd_kafka_error_t* error = call(ms(std::max(left, Duration{0})));
+        const bool again = error != nullptr && rd_kafka_error_is_retriable(error) != 0;
+        auto result = result_of(error, what);
+        if (!again || Clock::now() >= deadline) return result;
+    }
+}
+
 }  // namespace
 
 KafkaProducer::KafkaProducer(KafkaReports::Sink errors)
@@ -145,6 +174,25 @@ Result<void> KafkaProducer::flush(Duration timeout) {
         rd_kafka_flush(client_.get(), 20);  // sends at once what lingers
     }
     return {};
+}
+
+Result<void> KafkaProducer::claim(Duration timeout) {
+    return repeated(timeout, "preparing transactions",
+                    [this](int left) { return rd_kafka_init_transactions(client_.get(), left); });
+}
+
+Result<void> KafkaProducer::begin() {
+    return result_of(rd_kafka_begin_transaction(client_.get()), "beginning a transaction");
+}
+
+Result<void> KafkaProducer::commit(Duration timeout) {
+    return repeated(timeout, "committing a transaction",
+                    [this](int left) { return rd_kafka_commit_transaction(client_.get(), left); });
+}
+
+void KafkaProducer::abandon(Duration timeout) {
+    (void)repeated(timeout, "abandoning a transaction",
+                   [this](int left) { return rd_kafka_abort_transaction(client_.get(), left); });
 }
 
 KafkaProducer::Counts KafkaProducer::counts() const { return {sent_, delivered_, failed_}; }
