@@ -74,12 +74,11 @@ Result<void> LetterReplay::send(LetterBox& box, const std::set<LetterPlace>& pla
     });
     if (result && !read) result = read;
     if (result) result = commit();
-    if (!result && pending_ > 0) {
-        producer_->abandon(kAbandonTimeout);
-        pending_ = 0;
-    }
-    if (!result) return with_mend(result.error());
-    return {};
+    if (result) return {};
+    if (const auto fatal = producer_->fatal()) return with_mend(*fatal);
+    if (pending_ > 0) producer_->abandon(kAbandonTimeout);
+    pending_ = 0;
+    return with_mend(result.error());
 }
 
 Result<void> LetterReplay::send_letter(const std::string& box, const Letter& letter,

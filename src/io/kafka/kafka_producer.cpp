@@ -48,16 +48,24 @@ Headers headers_of(const ProducerRecord& record) {
 
 int ms(Duration timeout) { return static_cast<int>(timeout.count()); }
 
+Error transaction_error(int code, const std::string& message) {
+    switch (code) {
+        case RD_KAFKA_RESP_ERR__FENCED:
+        case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+        case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+            return {Errc::fenced, message};
+        case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+            return {Errc::refused, message};
+        default:
+            return {kafka_error(code, "").code, message};
+    }
+}
+
 // Takes the error; none is success.
 Result<void> result_of(rd_kafka_error_t* error, const std::string& what) {
     if (error == nullptr) return {};
-    const auto code = rd_kafka_error_code(error);
-    Error ours = kafka_error(code, what);
-    ours.message = what + ": " + rd_kafka_error_string(error);
-    if (code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH ||
-        code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED)
-        ours.code = Errc::fenced;
-    if (code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED) ours.code = Errc::refused;
+    const Error ours =
+        transaction_error(rd_kafka_error_code(error), what + ": " + rd_kafka_error_string(error));
     rd_kafka_error_destroy(error);
     return ours;
 }
@@ -193,6 +201,13 @@ Result<void> KafkaProducer::commit(Duration timeout) {
 void KafkaProducer::abandon(Duration timeout) {
     (void)repeated(timeout, "abandoning a transaction",
                    [this](int left) { return rd_kafka_abort_transaction(client_.get(), left); });
+}
+
+std::optional<Error> KafkaProducer::fatal() const {
+    char text[512];
+    const auto code = rd_kafka_fatal_error(client_.get(), text, sizeof text);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+    return transaction_error(code, text);
 }
 
 KafkaProducer::Counts KafkaProducer::counts() const { return {sent_, delivered_, failed_}; }

@@ -58,6 +58,8 @@ public:
     Result<void> begin();
     Result<void> commit(Duration timeout);
     void abandon(Duration timeout);
+    // What nothing after it can mend, such as another claim.
+    std::optional<Error> fatal() const;
 
     Counts counts() const;
 
