@@ -96,8 +96,14 @@ int replay_letters(const DlqRequest& request, const std::vector<Boxed>& planned)
     const auto sent = send_all(**replay, request, planned);
     std::cout << "sent " << (*replay)->sent() << " of " << count_of(planned) << " events" << std::endl;
     if (!sent)
-        return failed(sent.error().within("not all were sent; the same command sends the rest"),
-                      dlq_status(sent.error()));
+        return failed(sent.error().within("not all were sent; the same command sends the rest"), kFailed);
+    if (const auto& refusal = (*replay)->first_refusal())
+        return failed({refusal->code, std::to_string((*replay)->refused()) +
+                                          " were refused by Kafka; raise max.message.bytes of the topic, or "
+                                          "message.max.bytes in kafka.properties, and repeat the command; the "
+                                          "first: " +
+                                          refusal->message},
+                      kFailed);
     return kDone;
 }
 

@@ -1,7 +1,7 @@
 #include "letter_replay.hpp"
 
 #include <mutex>
-#include <optional>
+#include <utility>
 
 namespace freshet {
 
@@ -12,6 +12,7 @@ constexpr Duration kAbandonTimeout{5000};
 // A transaction ends with whichever it reaches first; readers of the topic wait for its end.
 constexpr std::size_t kBatchLetters = 500;
 constexpr std::size_t kBatchBytes = 4 << 20;
+constexpr int kAttempts = 3;
 
 std::string place_of(const std::string& box, const Letter& letter) { return box + "/" + letter.place.text(); }
 
@@ -30,21 +31,21 @@ Error with_mend(const Error& error) {
 }  // namespace
 
 struct LetterReplay::Failures {
+    // The others of a batch are given up with Errc::unavailable, which tells nothing.
     void add(const Error& error) {
         const std::lock_guard lock(mutex);
-        if (!first) first = error;
+        if (!told || (told->code == Errc::unavailable && error.code != Errc::unavailable)) told = error;
     }
-    std::optional<Error> take() {
+    std::optional<Error> most_telling() {
         const std::lock_guard lock(mutex);
-        return std::exchange(first, std::nullopt);
+        return told;
     }
 
     std::mutex mutex;
-    std::optional<Error> first;
+    std::optional<Error> told;
 };
 
-LetterReplay::LetterReplay(std::function<bool()> give_up)
-    : give_up_(std::move(give_up)), failures_(std::make_shared<Failures>()) {}
+LetterReplay::LetterReplay(std::function<bool()> give_up) : give_up_(std::move(give_up)) {}
 LetterReplay::~LetterReplay() = default;
 
 Result<std::unique_ptr<LetterReplay>> LetterReplay::open(const KafkaSettings& settings,
@@ -65,44 +66,98 @@ Result<std::unique_ptr<LetterReplay>> LetterReplay::open(const KafkaSettings& se
 Result<void> LetterReplay::send(LetterBox& box, const std::set<LetterPlace>& places,
                                 const std::vector<const Source*>& sources) {
     for (const Source* source : sources) sources_[source->topic] = source;
-    Result<void> result;
-    auto read = box.each({}, [&](const Letter& letter, const TopicRecord& record) {
+    Result<void> sent;
+    const auto read = box.each({}, [&](const Letter& letter, const TopicRecord& record) {
         if (!places.contains(letter.place)) return true;
-        result =
-            give_up_() ? Error{Errc::unavailable, "interrupted"} : send_letter(box.topic(), letter, record);
-        return static_cast<bool>(result);
+        hold(letter, record);
+        if (give_up_()) {
+            sent = Error{Errc::unavailable, "interrupted"};
+        } else if (held_.size() >= kBatchLetters || held_bytes_ >= kBatchBytes) {
+            sent = send_held(box.topic());
+        }
+        return static_cast<bool>(sent);
     });
-    if (result && !read) result = read;
-    if (result) result = commit();
-    if (result) return {};
-    if (const auto fatal = producer_->fatal()) return with_mend(*fatal);
-    if (pending_ > 0) producer_->abandon(kAbandonTimeout);
-    pending_ = 0;
-    return with_mend(result.error());
+    if (sent && !read) sent = read;
+    if (sent) sent = send_held(box.topic());
+    held_.clear();
+    return sent;
 }
 
-Result<void> LetterReplay::send_letter(const std::string& box, const Letter& letter,
-                                       const TopicRecord& record) {
-    const Partition& origin = letter.event.origin;
-    const auto count = partitions_of(origin.topic);
-    if (!count) return count.error().within("letter " + place_of(box, letter));
-    if (pending_++ == 0)
-        if (auto begun = producer_->begin(); !begun) return begun;
+void LetterReplay::hold(const Letter& letter, const TopicRecord& record) {
+    held_.push_back({letter, std::nullopt, std::nullopt});
+    if (record.key) held_.back().key = *record.key;
+    if (record.value) held_.back().value = *record.value;
+    held_bytes_ += record.key.value_or("").size() + record.value.value_or("").size();
+}
 
-    ProducerRecord event{origin.topic, origin.id, record.key, record.value, {}, {}};
-    if (origin.id.value >= *count) event.partition.reset();  // the topic was made anew with fewer
-    // Else what comes from now on is as a producer would send it: `max_future` counts from there.
-    if (sources_.at(origin.topic)->time.format == TimeSpec::Format::kafka)
-        event.timestamp = letter.event.timestamp;
-    event.headers = {{kReplayedHeader, place_of(box, letter)}};
-    if (auto sent = deliver(place_of(box, letter), event); !sent) return sent;
+Result<void> LetterReplay::send_held(const std::string& box) {
+    const std::vector<Held> batch = std::exchange(held_, {});
+    held_bytes_ = 0;
+    return send_batch(box, batch);
+}
 
-    ProducerRecord receipt{box, letter.place.partition, {}, {}, {}, receipt_headers(box, letter)};
-    if (auto sent = deliver(place_of(box, letter), receipt); !sent) return sent;
+// Kafka refuses a batch for one record of it, or for being too large as a whole: then each goes alone.
+Result<void> LetterReplay::send_batch(const std::string& box, Batch batch) {
+    if (batch.empty()) return {};
+    auto done = try_batch(box, batch);
+    // After a refusal librdkafka 2.0.2 fails the next transaction too ("skipped sequence numbers").
+    for (int more = kAttempts - 1; more > 0 && !done && undone_ && done.error().code == Errc::unavailable;
+         --more)
+        done = try_batch(box, batch);
+    if (done || !undone_ || done.error().code != Errc::invalid_argument) return done;
+    if (batch.size() == 1) {
+        ++refused_;
+        if (!first_refusal_) first_refusal_ = done.error();
+        return {};
+    }
+    for (std::size_t i = 0; i < batch.size(); ++i)
+        if (auto one = send_batch(box, batch.subspan(i, 1)); !one) return one;
+    return {};
+}
 
-    pending_bytes_ += record.key.value_or("").size() + record.value.value_or("").size();
-    if (pending_ < kBatchLetters && pending_bytes_ < kBatchBytes) return {};
-    return commit();
+// All or none; undone_ is whether an error leaves none for certain.
+Result<void> LetterReplay::try_batch(const std::string& box, Batch batch) {
+    undone_ = false;
+    if (auto begun = producer_->begin(); !begun) return with_mend(producer_->fatal().value_or(begun.error()));
+    failures_ = std::make_shared<Failures>();
+    auto done = fill_transaction(box, batch);
+    if (done) done = producer_->commit(kTimeout);
+    if (done) {
+        sent_ += batch.size();
+        return {};
+    }
+    if (const auto fatal = producer_->fatal()) return with_mend(*fatal);
+    undone_ = static_cast<bool>(producer_->abandon(kAbandonTimeout));
+    (void)producer_->flush(kAbandonTimeout);  // so that all reports are there
+    return with_mend(failures_->most_telling().value_or(done.error()));
+}
+
+Result<void> LetterReplay::fill_transaction(const std::string& box, Batch batch) {
+    for (const Held& held : batch) {
+        const std::string place = place_of(box, held.letter);
+        if (auto sent = send_event(place, held); !sent) return sent;
+        const ProducerRecord receipt{box, held.letter.place.partition,      {}, {},
+                                     {},  receipt_headers(box, held.letter)};
+        if (auto sent = deliver(place, receipt); !sent) return sent;
+    }
+    return {};
+}
+
+Result<void> LetterReplay::send_event(const std::string& place, const Held& held) {
+    const LetterEvent& event = held.letter.event;
+    const auto count = partitions_of(event.origin.topic);
+    if (!count) return count.error().within("letter " + place);
+    ProducerRecord record;
+    record.topic = event.origin.topic;
+    // Else the topic was made anew with fewer: by the key.
+    if (event.origin.id.value < *count) record.partition = event.origin.id;
+    record.key = held.key;
+    record.value = held.value;
+    // Else the time of sending, as with any producer: `max_future` counts from there.
+    if (sources_.at(event.origin.topic)->time.format == TimeSpec::Format::kafka)
+        record.timestamp = event.timestamp;
+    record.headers = {{kReplayedHeader, place}};
+    return deliver(place, record);
 }
 
 Result<void> LetterReplay::deliver(const std::string& place, const ProducerRecord& record) {
@@ -111,16 +166,6 @@ Result<void> LetterReplay::deliver(const std::string& place, const ProducerRecor
     };
     if (auto sent = producer_->send(record, kTimeout, told); !sent)
         return sent.error().within("letter " + place);
-    return {};
-}
-
-Result<void> LetterReplay::commit() {
-    if (pending_ == 0) return {};
-    auto done = producer_->commit(kTimeout);
-    if (const auto failure = failures_->take(); failure && !done) return *failure;
-    if (!done) return done;
-    sent_ += pending_;
-    pending_ = pending_bytes_ = 0;
     return {};
 }
 

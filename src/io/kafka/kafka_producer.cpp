@@ -198,9 +198,9 @@ Result<void> KafkaProducer::commit(Duration timeout) {
                     [this](int left) { return rd_kafka_commit_transaction(client_.get(), left); });
 }
 
-void KafkaProducer::abandon(Duration timeout) {
-    (void)repeated(timeout, "abandoning a transaction",
-                   [this](int left) { return rd_kafka_abort_transaction(client_.get(), left); });
+Result<void> KafkaProducer::abandon(Duration timeout) {
+    return repeated(timeout, "abandoning a transaction",
+                    [this](int left) { return rd_kafka_abort_transaction(client_.get(), left); });
 }
 
 std::optional<Error> KafkaProducer::fatal() const {

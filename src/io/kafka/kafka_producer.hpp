@@ -53,11 +53,11 @@ public:
 
     // Of a transactor. claim(), once and first: ends what its name left open, and no other of that name goes on
     // (they get Errc::fenced). Between begin() and commit() stand the records that readers of committed ones
-    // see all or none; commit() waits for their delivery. After an error of either only abandon().
+    // see all or none; commit() waits for their delivery. After an error of it, or of a record, only abandon().
     Result<void> claim(Duration timeout);
     Result<void> begin();
     Result<void> commit(Duration timeout);
-    void abandon(Duration timeout);
+    Result<void> abandon(Duration timeout);
     // What nothing after it can mend, such as another claim.
     std::optional<Error> fatal() const;
 
