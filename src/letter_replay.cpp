@@ -1,6 +1,9 @@
 #include "letter_replay.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 namespace freshet {
@@ -13,6 +16,8 @@ constexpr Duration kAbandonTimeout{5000};
 constexpr std::size_t kBatchLetters = 500;
 constexpr std::size_t kBatchBytes = 4 << 20;
 constexpr int kAttempts = 3;
+constexpr Duration kVisibleTimeout{5000};
+constexpr Duration kVisiblePause{10};
 
 std::string place_of(const std::string& box, const Letter& letter) { return box + "/" + letter.place.text(); }
 
@@ -30,7 +35,7 @@ Error with_mend(const Error& error) {
 
 }  // namespace
 
-struct LetterReplay::Failures {
+struct LetterReplay::Reports {
     // The others of a batch are given up with Errc::unavailable, which tells nothing.
     void add(const Error& error) {
         const std::lock_guard lock(mutex);
@@ -41,8 +46,20 @@ struct LetterReplay::Failures {
         return told;
     }
 
+    void add_receipt(PartitionId partition, Offset offset) {
+        const std::lock_guard lock(mutex);
+        Offset& last = receipts.try_emplace(partition, offset).first->second;
+        last = std::max(last, offset);
+    }
+
+    std::map<PartitionId, Offset> last_receipts() {
+        const std::lock_guard lock(mutex);
+        return receipts;
+    }
+
     std::mutex mutex;
     std::optional<Error> told;
+    std::map<PartitionId, Offset> receipts;  // the last of each partition
 };
 
 LetterReplay::LetterReplay(std::function<bool()> give_up) : give_up_(std::move(give_up)) {}
@@ -53,7 +70,7 @@ Result<std::unique_ptr<LetterReplay>> LetterReplay::open(const KafkaSettings& se
     KafkaSettings ours = settings;
     ours.transactional_id = settings.group + "-dlq-replay";
     std::unique_ptr<LetterReplay> replay{new LetterReplay(std::move(give_up))};
-    auto queries = KafkaQueries::open(ours, replay->reports_);
+    auto queries = KafkaQueries::open(ours, replay->silent_);
     if (!queries) return queries.error();
     replay->queries_ = std::move(*queries);
     auto producer = KafkaProducer::open(ours, KafkaRole::transactor, [](const Error&) {});
@@ -66,6 +83,7 @@ Result<std::unique_ptr<LetterReplay>> LetterReplay::open(const KafkaSettings& se
 Result<void> LetterReplay::send(LetterBox& box, const std::set<LetterPlace>& places,
                                 const std::vector<const Source*>& sources) {
     for (const Source* source : sources) sources_[source->topic] = source;
+    last_receipts_.clear();
     Result<void> sent;
     const auto read = box.each({}, [&](const Letter& letter, const TopicRecord& record) {
         if (!places.contains(letter.place)) return true;
@@ -80,7 +98,21 @@ Result<void> LetterReplay::send(LetterBox& box, const std::set<LetterPlace>& pla
     if (sent && !read) sent = read;
     if (sent) sent = send_held(box.topic());
     held_.clear();
+    await_receipts(box.topic());
     return sent;
+}
+
+// A commit is answered a little before readers see what it commits. Should they not see it in time, only a list
+// made at once is behind: the next replay waits by itself.
+void LetterReplay::await_receipts(const std::string& box) {
+    const auto deadline = std::chrono::steady_clock::now() + kVisibleTimeout;
+    for (const auto& [partition, last] : last_receipts_) {
+        for (;;) {
+            const auto range = queries_->range({box, partition}, kVisibleTimeout);
+            if (!range || range->end > last || std::chrono::steady_clock::now() > deadline) break;
+            std::this_thread::sleep_for(kVisiblePause);
+        }
+    }
 }
 
 void LetterReplay::hold(const Letter& letter, const TopicRecord& record) {
@@ -119,17 +151,18 @@ Result<void> LetterReplay::send_batch(const std::string& box, Batch batch) {
 Result<void> LetterReplay::try_batch(const std::string& box, Batch batch) {
     undone_ = false;
     if (auto begun = producer_->begin(); !begun) return with_mend(producer_->fatal().value_or(begun.error()));
-    failures_ = std::make_shared<Failures>();
+    reports_ = std::make_shared<Reports>();
     auto done = fill_transaction(box, batch);
     if (done) done = producer_->commit(kTimeout);
     if (done) {
         sent_ += batch.size();
+        for (const auto& [partition, last] : reports_->last_receipts()) last_receipts_[partition] = last;
         return {};
     }
     if (const auto fatal = producer_->fatal()) return with_mend(*fatal);
     undone_ = static_cast<bool>(producer_->abandon(kAbandonTimeout));
     (void)producer_->flush(kAbandonTimeout);  // so that all reports are there
-    return with_mend(failures_->most_telling().value_or(done.error()));
+    return with_mend(reports_->most_telling().value_or(done.error()));
 }
 
 Result<void> LetterReplay::fill_transaction(const std::string& box, Batch batch) {
@@ -138,7 +171,12 @@ Result<void> LetterReplay::fill_transaction(const std::string& box, Batch batch)
         if (auto sent = send_event(place, held); !sent) return sent;
         const ProducerRecord receipt{box, held.letter.place.partition,      {}, {},
                                      {},  receipt_headers(box, held.letter)};
-        if (auto sent = deliver(place, receipt); !sent) return sent;
+        const PartitionId partition = held.letter.place.partition;
+        if (auto sent =
+                deliver(place, receipt,
+                        [reports = reports_, partition](Offset at) { reports->add_receipt(partition, at); });
+            !sent)
+            return sent;
     }
     return {};
 }
@@ -160,9 +198,14 @@ Result<void> LetterReplay::send_event(const std::string& place, const Held& held
     return deliver(place, record);
 }
 
-Result<void> LetterReplay::deliver(const std::string& place, const ProducerRecord& record) {
-    const auto told = [failures = failures_, place](const Result<Offset>& done) {
-        if (!done) failures->add(done.error().within("letter " + place));
+Result<void> LetterReplay::deliver(const std::string& place, const ProducerRecord& record,
+                                   const std::function<void(Offset)>& delivered) {
+    const auto told = [reports = reports_, place, delivered](const Result<Offset>& done) {
+        if (!done) {
+            reports->add(done.error().within("letter " + place));
+        } else if (delivered) {
+            delivered(*done);
+        }
     };
     if (auto sent = producer_->send(record, kTimeout, told); !sent)
         return sent.error().within("letter " + place);

@@ -37,7 +37,7 @@ public:
     const std::optional<Error>& first_refusal() const { return first_refusal_; }
 
 private:
-    struct Failures;  // of one transaction, told by the producer's threads
+    struct Reports;  // of one transaction, told by the producer's threads
 
     explicit LetterReplay(std::function<bool()> give_up);
     struct Held {
@@ -53,19 +53,22 @@ private:
     Result<void> try_batch(const std::string& box, Batch batch);
     Result<void> fill_transaction(const std::string& box, Batch batch);
     Result<void> send_event(const std::string& place, const Held& held);
-    Result<void> deliver(const std::string& place, const ProducerRecord& record);
+    Result<void> deliver(const std::string& place, const ProducerRecord& record,
+                         const std::function<void(Offset)>& delivered = nullptr);
+    void await_receipts(const std::string& box);
     Result<std::int32_t> partitions_of(const std::string& topic);
 
     const std::function<bool()> give_up_;
-    KafkaReports reports_{[](const Error&) {}};
-    std::shared_ptr<Failures> failures_;
+    KafkaReports silent_{[](const Error&) {}};
+    std::shared_ptr<Reports> reports_;
     std::unique_ptr<KafkaQueries> queries_;
     std::unique_ptr<KafkaProducer> producer_;
     std::map<std::string, std::int32_t> partitions_;
     std::map<std::string, const Source*> sources_;  // by their topics
     std::vector<Held> held_;                        // not sent yet
     std::size_t held_bytes_ = 0;
-    bool undone_ = false;  // the last transaction, when it failed
+    bool undone_ = false;                          // the last transaction, when it failed
+    std::map<PartitionId, Offset> last_receipts_;  // in the box
     std::size_t sent_ = 0;
     std::size_t refused_ = 0;
     std::optional<Error> first_refusal_;
