@@ -133,9 +133,10 @@ Result<void> LetterReplay::send_batch(const std::string& box, Batch batch) {
     if (batch.empty()) return {};
     auto done = try_batch(box, batch);
     // After a refusal librdkafka 2.0.2 fails the next transaction too ("skipped sequence numbers").
-    for (int more = kAttempts - 1; more > 0 && !done && undone_ && done.error().code == Errc::unavailable;
-         --more)
-        done = try_batch(box, batch);
+    const auto again = [&] {
+        return !done && undone_ && done.error().code == Errc::unavailable && !give_up_();
+    };
+    for (int more = kAttempts - 1; more > 0 && again(); --more) done = try_batch(box, batch);
     if (done || !undone_ || done.error().code != Errc::invalid_argument) return done;
     if (batch.size() == 1) {
         ++refused_;
@@ -160,6 +161,7 @@ Result<void> LetterReplay::try_batch(const std::string& box, Batch batch) {
         return {};
     }
     if (const auto fatal = producer_->fatal()) return with_mend(*fatal);
+    if (done.error().code == Errc::fenced) return with_mend(done.error());
     undone_ = static_cast<bool>(producer_->abandon(kAbandonTimeout));
     (void)producer_->flush(kAbandonTimeout);  // so that all reports are there
     return with_mend(reports_->most_telling().value_or(done.error()));
