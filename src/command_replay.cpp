@@ -38,17 +38,10 @@ private:
 };
 
 Result<ReplaySpec> spec_of(const ReplayOptions& options, const Config& config) {
-    if (config.kafka.embedded)
-        return Error{Errc::invalid_argument,
-                     options.config +
-                         ": kafka.brokers is embedded, which exists inside a running node only; freshet "
-                         "demo replays into it"};
+    auto kafka = outside_settings(options.config, config);
+    if (!kafka) return kafka.error();
     ReplaySpec spec;
-    for (const Endpoint& broker : config.kafka.brokers)
-        spec.kafka.brokers += (spec.kafka.brokers.empty() ? "" : ",") + broker.text();
-    spec.kafka.group = config.kafka.group;
-    spec.kafka.client_id = config.kafka.client_id;
-    spec.kafka.properties = config.kafka.properties;
+    spec.kafka = *std::move(kafka);
     spec.events = options.events;
     spec.records = options.records;
     spec.record_to = options.record_to;

@@ -11,6 +11,7 @@
 
 #include "io/config/config_file.hpp"
 #include "io/config/config_text.hpp"
+#include "model/dead_letter.hpp"
 #include "model/nearest_name.hpp"
 
 namespace freshet {
@@ -52,6 +53,29 @@ Result<const Source*> choose_source(const Definitions& definitions, const std::s
     std::string message = "--source is missing: the configuration has several sources";
     for (std::size_t i = 0; i < known.size(); ++i) message += (i == 0 ? ": " : ", ") + known[i];
     return Error{Errc::invalid_argument, message};
+}
+
+Result<void> check_reason(const std::string& name) {
+    std::vector<std::string> known;
+    for (std::size_t i = 0; i < kDeadLetterReasons; ++i)
+        known.emplace_back(name_of(static_cast<DeadLetterReason>(i)));
+    if (name.empty() || std::ranges::find(known, name) != known.end()) return {};
+    return unknown("reason", name, known).within("--reason");
+}
+
+Result<KafkaSettings> outside_settings(const std::string& path, const Config& config) {
+    if (config.kafka.embedded)
+        return Error{Errc::invalid_argument,
+                     path +
+                         ": kafka.brokers is embedded, which exists inside a running node only; freshet "
+                         "demo replays into it"};
+    KafkaSettings settings;
+    for (const Endpoint& broker : config.kafka.brokers)
+        settings.brokers += (settings.brokers.empty() ? "" : ",") + broker.text();
+    settings.group = config.kafka.group;
+    settings.client_id = config.kafka.client_id;
+    settings.properties = config.kafka.properties;
+    return settings;
 }
 
 nlohmann::ordered_json json_of(const Scalar& value) {

@@ -10,6 +10,7 @@
 
 #include "commands.hpp"
 #include "io/config/config.hpp"
+#include "io/kafka/kafka_settings.hpp"
 #include "model/accumulator.hpp"
 #include "model/definition.hpp"
 #include "model/result.hpp"
@@ -27,6 +28,11 @@ int failed(const Error& error, int status);
 Error unknown_view(const Definitions& definitions, const std::string& name);
 // The source called `name`; the only one when it is empty.
 Result<const Source*> choose_source(const Definitions& definitions, const std::string& name);
+// That of a dead letter; empty stands for any.
+Result<void> check_reason(const std::string& name);
+// For a program beside the nodes; an error with an embedded Kafka, which no other program reaches. `path`: of
+// the configuration.
+Result<KafkaSettings> outside_settings(const std::string& path, const Config& config);
 
 // The node that get and status ask.
 constexpr Duration kAskTimeout{5000};

@@ -57,6 +57,21 @@ struct ReplayOptions {
 };
 int command_replay(const ReplayOptions& options);
 
+struct DlqOptions {
+    std::string config;
+    std::string source;  // empty: all
+    std::string reason;  // empty: any
+    bool json = false;   // of list and show
+    std::optional<std::uint64_t> limit;
+    std::optional<std::int32_t> partition;  // with the offset: one letter, to be replayed
+    std::optional<std::int64_t> offset;
+    bool dry_run = false;
+    bool yes = false;
+};
+int command_dlq_list(const DlqOptions& options);
+int command_dlq_show(const DlqOptions& options);
+int command_dlq_replay(const DlqOptions& options);
+
 struct AskOptions {
     std::string config;   // for lookup.listen; or
     std::string address;  // host:port

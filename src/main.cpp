@@ -169,6 +169,58 @@ void add_replay(CLI::App& app, Action& action) {
     command->callback([options, &action] { action = [options] { return command_replay(*options); }; });
 }
 
+CLI::App* add_dlq_command(CLI::App& dlq, const std::shared_ptr<DlqOptions>& options, const std::string& name,
+                          const std::string& what, const std::string& examples) {
+    CLI::App* command = add_command(dlq, name, what, examples);
+    command->add_option("-c,--config", options->config, kConfigHelp)->required()->type_name("FILE");
+    command->add_option("--source", options->source, "Only letters of this source")->type_name("NAME");
+    return command;
+}
+
+void add_dlq_replay(CLI::App& dlq, Action& action, const std::string& reason_help) {
+    auto options = std::make_shared<DlqOptions>();
+    auto* command = add_dlq_command(dlq, options, "replay",
+                                    "Send the events of dead letters to their topics again, each once",
+                                    "  freshet dlq replay -c flights.yaml --dry-run\n"
+                                    "  freshet dlq replay -c flights.yaml --reason wrong_type --yes\n"
+                                    "  freshet dlq replay -c flights.yaml --partition 0 --offset 17\n");
+    command->add_option("--reason", options->reason, reason_help)->type_name("REASON");
+    auto* partition = command->add_option("--partition", options->partition,
+                                          "With --offset: only the letter at this place, as show tells it");
+    auto* offset = command->add_option("--offset", options->offset, "See --partition");
+    partition->needs(offset)->type_name("P");
+    offset->needs(partition)->type_name("O");
+    command->add_flag("--dry-run", options->dry_run, "Say what would be sent, and send nothing");
+    command->add_flag("--yes", options->yes, "Do not ask; needed where nobody can answer");
+    command->callback([options, &action] { action = [options] { return command_dlq_replay(*options); }; });
+}
+
+void add_dlq(CLI::App& app, Action& action) {
+    const std::string reason_help = "Only letters of this reason, such as malformed or wrong_type";
+    auto* dlq = add_command(app, "dlq", "List and show dead letters; send their events again",
+                            "  freshet dlq list -c flights.yaml\n"
+                            "  freshet dlq replay -c flights.yaml --reason wrong_type --yes\n");
+    dlq->require_subcommand(1);
+
+    auto of_list = std::make_shared<DlqOptions>();
+    auto* list = add_dlq_command(*dlq, of_list, "list", "Count dead letters by topic and reason",
+                                 "  freshet dlq list -c flights.yaml\n"
+                                 "  freshet dlq list -c flights.yaml --source flights --json\n");
+    list->add_flag("--json", of_list->json, "Print a JSON object a line");
+    list->callback([of_list, &action] { action = [of_list] { return command_dlq_list(*of_list); }; });
+
+    auto of_show = std::make_shared<DlqOptions>();
+    auto* show = add_dlq_command(*dlq, of_show, "show", "Show dead letters: where from, why, and the bytes",
+                                 "  freshet dlq show -c flights.yaml --reason malformed --limit 10\n"
+                                 "  freshet dlq show -c flights.yaml --json\n");
+    show->add_option("--reason", of_show->reason, reason_help)->type_name("REASON");
+    show->add_option("--limit", of_show->limit, "At most so many, from the oldest")->type_name("N");
+    show->add_flag("--json", of_show->json, "Print a JSON object a letter");
+    show->callback([of_show, &action] { action = [of_show] { return command_dlq_show(*of_show); }; });
+
+    add_dlq_replay(*dlq, action, reason_help);
+}
+
 void add_version(CLI::App& app, Action& action) {
     app.add_subcommand("version", "Print the version")->callback([&action] {
         action = [] {
@@ -203,6 +255,7 @@ int main(int argc, char** argv) {
     add_get(app, action);
     add_status(app, action);
     add_replay(app, action);
+    add_dlq(app, action);
     add_version(app, action);
     try {
         app.parse(argc, argv);

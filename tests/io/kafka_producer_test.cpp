@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "io/kafka/kafka_dead_letters.hpp"
+#include "io/kafka/kafka_queries.hpp"
+#include "io/kafka/kafka_topic_reader.hpp"
 #include "support/kafka_for_tests.hpp"
 
 using namespace freshet;
@@ -187,6 +189,92 @@ TEST_CASE("a record is told where it went, or why it did not") {
         large.value = value;
         CHECK(producer->send(large, kPatience).error().code == Errc::invalid_argument);
         CHECK(producer->counts().sent == 3);
+    });
+}
+
+namespace {
+
+std::unique_ptr<KafkaProducer> transactor(const KafkaForTests& kafka, const std::string& name) {
+    KafkaSettings settings = kafka.settings("");
+    settings.properties.clear();
+    settings.transactional_id = name;
+    auto producer = KafkaProducer::open(settings, KafkaRole::transactor, [](const Error&) {});
+    REQUIRE(producer);
+    REQUIRE((*producer)->claim(kPatience));
+    return std::move(*producer);
+}
+
+void send(KafkaProducer& producer, const std::string& topic, const std::string& value) {
+    ProducerRecord record;
+    record.topic = topic;
+    record.partition = PartitionId{0};
+    record.value = value;
+    record.headers = {{"name", value}};
+    REQUIRE(producer.send(record, kPatience));
+}
+
+// The values of a partition of a topic that are committed by now.
+std::vector<std::string> committed(const KafkaForTests& kafka, const std::string& topic) {
+    KafkaReports silent([](const Error&) {});
+    auto reader = KafkaTopicReader::open(kafka.settings("reader"), silent);
+    auto queries = KafkaQueries::open(kafka.settings("reader"), silent);
+    REQUIRE(reader);
+    REQUIRE(queries);
+    const auto range = (*queries)->range({topic, PartitionId{0}}, kPatience);
+    REQUIRE(range);
+    std::vector<std::string> values;
+    REQUIRE((*reader)->read(topic, {{PartitionId{0}, *range}}, kPatience, [&](const TopicRecord& record) {
+        values.emplace_back(record.value.value_or(""));
+        CHECK(record.headers == std::vector<std::pair<std::string, std::string>>{{"name", values.back()}});
+        return true;
+    }));
+    return values;
+}
+
+}  // namespace
+
+TEST_CASE("a transaction's records are read all or none") {
+    on_each_kafka([](KafkaForTests& kafka) {
+        const std::string topic = kafka.create_topic("all-or-none", 1);
+        const auto producer = transactor(kafka, topic);
+        REQUIRE(producer->begin());
+        send(*producer, topic, "1");
+        send(*producer, topic, "2");
+        REQUIRE(producer->commit(kPatience));
+        wait_until("both", [&] { return committed(kafka, topic) == std::vector<std::string>{"1", "2"}; });
+        if (!kafka.real()) return;  // the mock shows what was abandoned
+        REQUIRE(producer->begin());
+        send(*producer, topic, "3");
+        CHECK(producer->flush(kPatience));
+        CHECK(committed(kafka, topic).size() == 2);
+        REQUIRE(producer->abandon(kPatience));
+        REQUIRE(producer->begin());
+        send(*producer, topic, "4");
+        REQUIRE(producer->commit(kPatience));
+        wait_until("the third", [&] { return committed(kafka, topic).size() > 2; });
+        CHECK(committed(kafka, topic) == std::vector<std::string>{"1", "2", "4"});
+    });
+}
+
+TEST_CASE("of two transactors of one name only the later goes on") {
+    on_each_kafka([](KafkaForTests& kafka) {
+        if (!kafka.real()) return;  // the mock lets both go on
+        const std::string topic = kafka.create_topic("one-name", 1);
+        const auto first = transactor(kafka, topic);
+        REQUIRE(first->begin());
+        send(*first, topic, "first");
+        CHECK(first->flush(kPatience));
+        CHECK(!first->fatal());
+        const auto second = transactor(kafka, topic);
+        const auto late = first->commit(kPatience);
+        REQUIRE_FALSE(late);
+        CHECK(late.error().code == Errc::fenced);
+        CHECK(first->fatal().value_or(Error{Errc::corrupt, ""}).code == Errc::fenced);
+        REQUIRE(second->begin());
+        send(*second, topic, "second");
+        REQUIRE(second->commit(kPatience));
+        wait_until("the second", [&] { return !committed(kafka, topic).empty(); });
+        CHECK(committed(kafka, topic) == std::vector<std::string>{"second"});
     });
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "io/kafka/kafka_letter.hpp"
+
 namespace freshet {
 namespace {
 
@@ -14,13 +16,7 @@ ProducerRecord letter_of(const DeadLetterRecord& record) {
     letter.topic = record.topic;
     if (!record.key.empty()) letter.key = record.key;
     if (record.value) letter.value = *record.value;
-    letter.headers = {{"freshet.error", record.message},
-                      {"freshet.reason", record.reason},
-                      {"freshet.topic", record.origin.topic},
-                      {"freshet.partition", std::to_string(record.origin.id.value)},
-                      {"freshet.offset", std::to_string(record.offset.value)},
-                      {"freshet.timestamp", std::to_string(unix_ms(record.timestamp))}};
-    if (!record.view.empty()) letter.headers.emplace_back("freshet.view", record.view);
+    letter.headers = letter_headers(record);
     return letter;
 }
 

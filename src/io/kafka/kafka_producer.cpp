@@ -46,6 +46,43 @@ Headers headers_of(const ProducerRecord& record) {
     return headers;
 }
 
+int ms(Duration timeout) { return static_cast<int>(timeout.count()); }
+
+Error transaction_error(int code, const std::string& message) {
+    switch (code) {
+        case RD_KAFKA_RESP_ERR__FENCED:
+        case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+        case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+            return {Errc::fenced, message};
+        case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+            return {Errc::refused, message};
+        default:
+            return {kafka_error(code, "").code, message};
+    }
+}
+
+// Takes the error; none is success.
+Result<void> result_of(rd_kafka_error_t* error, const std::string& what) {
+    if (error == nullptr) return {};
+    const Error ours =
+        transaction_error(rd_kafka_error_code(error), what + ": " + rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    return ours;
+}
+
+// Again while librdkafka says that it may be.
+template <class Call>
+Result<void> repeated(Duration timeout, const std::string& what, Call call) {
+    const auto deadline = Clock::now() + timeout;
+    for (;;) {
+        const auto left = std::chrono::floor<Duration>(deadline - Clock::now());
+        rd_kafka_error_t* error = call(ms(std::max(left, Duration{0})));
+        const bool again = error != nullptr && rd_kafka_error_is_retriable(error) != 0;
+        auto result = result_of(error, what);
+        if (!again || Clock::now() >= deadline) return result;
+    }
+}
+
 }  // namespace
 
 KafkaProducer::KafkaProducer(KafkaReports::Sink errors)
@@ -145,6 +182,32 @@ Result<void> KafkaProducer::flush(Duration timeout) {
         rd_kafka_flush(client_.get(), 20);  // sends at once what lingers
     }
     return {};
+}
+
+Result<void> KafkaProducer::claim(Duration timeout) {
+    return repeated(timeout, "preparing transactions",
+                    [this](int left) { return rd_kafka_init_transactions(client_.get(), left); });
+}
+
+Result<void> KafkaProducer::begin() {
+    return result_of(rd_kafka_begin_transaction(client_.get()), "beginning a transaction");
+}
+
+Result<void> KafkaProducer::commit(Duration timeout) {
+    return repeated(timeout, "committing a transaction",
+                    [this](int left) { return rd_kafka_commit_transaction(client_.get(), left); });
+}
+
+Result<void> KafkaProducer::abandon(Duration timeout) {
+    return repeated(timeout, "abandoning a transaction",
+                    [this](int left) { return rd_kafka_abort_transaction(client_.get(), left); });
+}
+
+std::optional<Error> KafkaProducer::fatal() const {
+    char text[512];
+    const auto code = rd_kafka_fatal_error(client_.get(), text, sizeof text);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+    return transaction_error(code, text);
 }
 
 KafkaProducer::Counts KafkaProducer::counts() const { return {sent_, delivered_, failed_}; }

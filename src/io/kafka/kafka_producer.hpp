@@ -39,7 +39,7 @@ public:
         std::uint64_t failed = 0;
     };
 
-    // `role`: producer or courier.
+    // `role`: producer, courier or transactor.
     static Result<std::unique_ptr<KafkaProducer>> open(const KafkaSettings& settings, KafkaRole role,
                                                        KafkaReports::Sink errors);
     // Gives up what is not delivered by then; flush() first.
@@ -50,6 +50,16 @@ public:
     Result<void> send(const ProducerRecord& record, Duration timeout, Delivered delivered = nullptr);
     // Waits until everything sent before is delivered or failed.
     Result<void> flush(Duration timeout);
+
+    // Of a transactor. claim(), once and first: ends what its name left open, and no other of that name goes on
+    // (they get Errc::fenced). Between begin() and commit() stand the records that readers of committed ones
+    // see all or none; commit() waits for their delivery. After an error of it, or of a record, only abandon().
+    Result<void> claim(Duration timeout);
+    Result<void> begin();
+    Result<void> commit(Duration timeout);
+    Result<void> abandon(Duration timeout);
+    // What nothing after it can mend, such as another claim.
+    std::optional<Error> fatal() const;
 
     Counts counts() const;
 

@@ -49,6 +49,10 @@ constexpr Setting kProducerAdvice[] = {
     {"queue.buffering.max.messages", "100000"},
     {"queue.buffering.max.kbytes", "65536"},
 };
+// Readers of what is committed wait behind a transaction whose owner died, for so long.
+constexpr Setting kTransactionAdvice[] = {
+    {"transaction.timeout.ms", "15000"},
+};
 constexpr Setting kCommonAdvice[] = {
     {"socket.keepalive.enable", "true"},
     {"reconnect.backoff.max.ms", "2000"},
@@ -88,10 +92,14 @@ std::string unique_client_id(const std::string& base) {
     return base + end;
 }
 
-bool consumes(KafkaRole role) { return role == KafkaRole::member || role == KafkaRole::query; }
+bool consumes(KafkaRole role) {
+    return role == KafkaRole::member || role == KafkaRole::query || role == KafkaRole::reader;
+}
 
 Result<void> set_advice(rd_kafka_conf_t* conf, KafkaRole role) {
     if (auto done = set_all(conf, kCommonAdvice); !done) return done;
+    if (role == KafkaRole::transactor)
+        if (auto done = set_all(conf, kTransactionAdvice); !done) return done;
     if (!consumes(role)) return set_all(conf, kProducerAdvice);
     if (auto done = set_all(conf, kConsumerAdvice); !done) return done;
     if (role == KafkaRole::query) return set_all(conf, kQueryAdvice);
@@ -117,6 +125,9 @@ Result<void> set_ours(rd_kafka_conf_t* conf, const KafkaSettings& settings, Kafk
         if (role == KafkaRole::member && !settings.instance.empty())
             ours.emplace_back("group.instance.id", settings.instance);
         if (auto done = set_all(conf, kConsumerOurs); !done) return done;
+    } else if (role == KafkaRole::transactor) {
+        ours.insert(ours.end(),
+                    {{"enable.idempotence", "true"}, {"transactional.id", settings.transactional_id}});
     } else if (role == KafkaRole::producer) {
         ours.emplace_back("enable.idempotence", "true");
     } else {

@@ -22,13 +22,17 @@ struct KafkaSettings {
     std::size_t queued_bytes = 0;
     // How long the partitions of a dead node stand still. Only tests change it.
     Duration session_timeout{6000};
+    // Of a transactor: of two with one name only the later goes on.
+    std::string transactional_id{};
 };
 
 enum class KafkaRole {
-    member,    // of the consumer group: fetches, and commits by hand
-    query,     // asks for offsets and metadata; joins nothing, fetches nothing
-    producer,  // never loses or doubles a record within its life; keeps the order
-    courier,   // never loses a record, may send it twice
+    member,      // of the consumer group: fetches, and commits by hand
+    query,       // asks for offsets and metadata; joins nothing, fetches nothing
+    producer,    // never loses or doubles a record within its life; keeps the order
+    courier,     // never loses a record, may send it twice
+    reader,      // of whole topics: joins nothing
+    transactor,  // a producer whose records count all or none
 };
 
 // Of each partition's queue, what is fetched and not yet drained: fetching goes on below both.
