@@ -114,8 +114,10 @@ void ClusterTopology::refresh_now() {
     std::unique_lock lock(mutex_);
     const std::uint64_t mine = asked_ + 1;
     wanted_ = true;
+    ++waiting_;
     changed_.notify_all();
     changed_.wait(lock, [&] { return done_ >= mine || stopping_; });
+    --waiting_;
 }
 
 void ClusterTopology::run() {
@@ -133,7 +135,7 @@ void ClusterTopology::run() {
         lock.lock();
         ++done_;
         changed_.notify_all();
-        changed_.wait_for(lock, options_.at_most_every, [&] { return stopping_; });
+        changed_.wait_for(lock, options_.at_most_every, [&] { return waiting_ > 0 || stopping_; });
     }
 }
 

@@ -31,7 +31,7 @@ class ClusterTopology {
 public:
     struct Options {
         Duration every{5'000};
-        Duration at_most_every{100};  // however often somebody asks
+        Duration at_most_every{100};  // however often somebody asks, unless somebody waits for the answer
         Duration patience{500};       // with a node that does not answer: then the next is asked
     };
 
@@ -67,6 +67,7 @@ private:
     std::atomic<bool> wanted_{false};
     std::uint64_t asked_ = 0;  // rounds begun
     std::uint64_t done_ = 0;   // rounds ended
+    std::size_t waiting_ = 0;  // in refresh_now()
     std::size_t turn_ = 0;     // another node is asked first each time, for one may be cut off from the rest
     bool stopping_ = false;
     std::thread thread_;
