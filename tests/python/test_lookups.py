@@ -80,6 +80,10 @@ class OneEntity(Lookups):
         self.assertEqual(self.client.get("spend", "card-17", wanted, with_event=event),
                          {"payments_1d": 4, "items_1d": 15, "last_country": "Ö"})
         self.assertEqual(self.client.get("spend", "card-17", wanted)["items_1d"], 5)
+        rows = self.client.get_many("spend", ["card-18", "card-17"], ["items_1d"], with_event=event)
+        self.assertEqual(rows.to_dicts(), [{"items_1d": 7}, {"items_1d": 15}])
+        with self.assertRaisesRegex(freshet.BadArgument, "card-17"):
+            self.client.get_many("spend", ["card-18"], with_event=event)
 
     def test_after_an_event(self):
         for record in self.lab.records:
@@ -117,6 +121,15 @@ class ManyEntities(Lookups):
         self.assertEqual(first.newest_event_ms, self.lab.now - HOUR)
         self.assertEqual(first.views["pairs"].newest_event_ms, self.lab.now - 2 * HOUR)
         self.assertGreaterEqual(first.staleness_ms, 0)
+
+    def test_a_service_waits_for_an_event_and_counts_one_of_ones_own(self):
+        rows = [{"card": "card-18", "country": "12.5"}, {"card": "card-17", "country": "NL"}]
+        event = {"card": "card-17", "country": "NL", "amount": 1.0, "items": 10}
+        place = max((record["partition"], record["offset"]) for record in self.lab.records)
+        found = self.client.vector("ranking", rows, after=place, wait=WITHIN, with_event=event)
+        self.assertEqual([tuple(row.values()) for row in found], [("12.5", 1, 7), ("NL", 3, 15)])
+        with self.assertRaisesRegex(freshet.Busy, "offset 999 of partition 0"):
+            self.client.vector("ranking", rows, after=(0, 999), wait=0.05)
 
     def test_a_service_or_key_named_wrongly(self):
         row = [{"card": "card-17", "country": "NL"}]

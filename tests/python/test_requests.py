@@ -23,6 +23,8 @@ class Commands(unittest.TestCase):
                           "AFTER", "3:41872", "WAIT", "200", "WITH", '{"card": "ü"}', "META"])
 
     def test_get_many_counts_entities(self):
+        request = requests.get_many("pairs", [("a", 1)], None, None, None, 1.0, {"card": "a"})
+        self.assertEqual(request.arguments, ["FS.MGET", "pairs", "1", "a", "1", "WITH", '{"card": "a"}', "META"])
         request = requests.get_many("pairs", iter([("a", 1), ("b", 2)]), "x", None, None, 1.0)
         self.assertEqual(request.arguments, ["FS.MGET", "pairs", "2", "a", "1", "b", "2", "FEATURES", "1", "x", "META"])
 
@@ -30,6 +32,11 @@ class Commands(unittest.TestCase):
         rows = [{"card": "a", "user": 1}, {"user": 2, "card": "b"}]
         self.assertEqual(requests.vector("s", ["v.x"], rows, 7).arguments,
                          ["FS.VECTOR", "s", "AT", "7", "META", "KEYS", "2", "card", "user", "ROWS", "2", "a", "1", "b", "2"])
+        request = requests.vector("s", ["v.x"], rows[:1], None, (3, 41872), 0.2, {"card": "a"})
+        self.assertEqual(request.arguments,
+                         ["FS.VECTOR", "s", "AFTER", "3:41872", "WAIT", "200", "WITH", '{"card": "a"}', "META", "KEYS", "2",
+                          "card", "user", "ROWS", "1", "a", "1"])
+        self.assertEqual(request.wait, 0.2)
         with self.assertRaisesRegex(freshet.BadArgument, r"row 1 has the keys \['card'\], row 0 has \['card', 'user'\]"):
             requests.vector("s", ["v.x"], [rows[0], {"card": "b"}], None)
 

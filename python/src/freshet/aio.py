@@ -28,18 +28,22 @@ class Client(Caller):
         return await self._ask(requests.get(view, entity, features, at, after, wait, with_event))
 
     async def get_many(self, view: str, entities: Iterable[Entity], features: Iterable[str] | None = None, *,
-                       at: Time | None = None, after: tuple[int, int] | None = None, wait: float = 1.0) -> Rows:
-        return await self._ask(requests.get_many(view, entities, features, at, after, wait))
+                       at: Time | None = None, after: tuple[int, int] | None = None, wait: float = 1.0,
+                       with_event: Mapping[str, Any] | None = None) -> Rows:
+        return await self._ask(requests.get_many(view, entities, features, at, after, wait, with_event))
 
-    async def vector(self, service: str, rows: Iterable[Mapping[str, Column]], *, at: Time | None = None) -> Rows:
+    async def vector(self, service: str, rows: Iterable[Mapping[str, Column]], *, at: Time | None = None,
+                     after: tuple[int, int] | None = None, wait: float = 1.0,
+                     with_event: Mapping[str, Any] | None = None) -> Rows:
         listed = list(rows)
         if not listed:
             return Rows(await self._features_of(service), [])
+        options = (at, after, wait, with_event)
         try:
-            return await self._ask(requests.vector(service, await self._features_of(service), listed, at))
+            return await self._ask(requests.vector(service, await self._features_of(service), listed, *options))
         except ServiceChanged:
             del self._services[service]
-            return await self._ask(requests.vector(service, await self._features_of(service), listed, at))
+            return await self._ask(requests.vector(service, await self._features_of(service), listed, *options))
 
     async def explain(self, view: str, entity: Entity, feature: str, *, at: Time | None = None) -> dict[str, Any]:
         return await self._ask(requests.explain(view, entity, feature, at))

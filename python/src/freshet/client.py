@@ -31,21 +31,28 @@ class Client(Caller):
         return self._ask(requests.get(view, entity, features, at, after, wait, with_event))
 
     def get_many(self, view: str, entities: Iterable[Entity], features: Iterable[str] | None = None, *,
-                 at: Time | None = None, after: tuple[int, int] | None = None, wait: float = 1.0) -> Rows:
-        """The features of many entities, as of one time; otherwise as get()."""
-        return self._ask(requests.get_many(view, entities, features, at, after, wait))
+                 at: Time | None = None, after: tuple[int, int] | None = None, wait: float = 1.0,
+                 with_event: Mapping[str, Any] | None = None) -> Rows:
+        """The features of many entities, as of one time; otherwise as get(). with_event counts in the rows of its own
+        entity, which must be among them."""
+        return self._ask(requests.get_many(view, entities, features, at, after, wait, with_event))
 
-    def vector(self, service: str, rows: Iterable[Mapping[str, Column]], *, at: Time | None = None) -> Rows:
+    def vector(self, service: str, rows: Iterable[Mapping[str, Column]], *, at: Time | None = None,
+               after: tuple[int, int] | None = None, wait: float = 1.0,
+               with_event: Mapping[str, Any] | None = None) -> Rows:
         """The features of a service for many rows, each a value for every entity column of the service's views. Names
-        are `view.feature`, in the order of the service, which the client asks the node for once."""
+        are `view.feature`, in the order of the service, which the client asks the node for once. Otherwise as
+        get_many(): with_event counts in every view for the entity that it is of there; after and with_event need views
+        of one topic and of one source."""
         listed = list(rows)
         if not listed:
             return Rows(self._features_of(service), [])
+        options = (at, after, wait, with_event)
         try:
-            return self._ask(requests.vector(service, self._features_of(service), listed, at))
+            return self._ask(requests.vector(service, self._features_of(service), listed, *options))
         except ServiceChanged:
             del self._services[service]
-            return self._ask(requests.vector(service, self._features_of(service), listed, at))
+            return self._ask(requests.vector(service, self._features_of(service), listed, *options))
 
     def explain(self, view: str, entity: Entity, feature: str, *, at: Time | None = None) -> dict[str, Any]:
         """What stands behind one number, as FS.EXPLAIN has it."""

@@ -26,14 +26,13 @@ class Request(Generic[Result]):
 def get(view: str, entity: Entity, features: Iterable[str] | None, at: Time | None, after: tuple[int, int] | None,
         wait: float, with_event: Mapping[str, Any] | None) -> Request[Row]:
     names = _names(features)
-    arguments = ["FS.GET", view, *_columns(entity), *_options(names, at, after, wait)]
-    if with_event is not None:
-        arguments += ["WITH", _json(with_event)]
-    return Request([*arguments, "META"], lambda reply: _row(view, entity, names, reply), wait if after else 0.0)
+    arguments = ["FS.GET", view, *_columns(entity), *_features(names), *_options(at, after, wait, with_event), "META"]
+    return Request(arguments, lambda reply: _row(view, entity, names, reply), wait if after else 0.0)
 
 
 def get_many(view: str, entities: Iterable[Entity], features: Iterable[str] | None, at: Time | None,
-             after: tuple[int, int] | None, wait: float) -> Request[Rows]:
+             after: tuple[int, int] | None, wait: float,
+             with_event: Mapping[str, Any] | None = None) -> Request[Rows]:
     names, listed = _names(features), list(entities)
 
     def read(reply: Any) -> Rows:
@@ -42,12 +41,13 @@ def get_many(view: str, entities: Iterable[Entity], features: Iterable[str] | No
         return Rows(names if names is not None else list(rows[0]) if rows else [], rows)
 
     arguments = ["FS.MGET", view, str(len(listed)), *(column for entity in listed for column in _columns(entity)),
-                 *_options(names, at, after, wait), "META"]
+                 *_features(names), *_options(at, after, wait, with_event), "META"]
     return Request(arguments, read, wait if after else 0.0)
 
 
-def vector(service: str, features: Sequence[str], rows: Iterable[Mapping[str, Column]],
-           at: Time | None) -> Request[Rows]:
+def vector(service: str, features: Sequence[str], rows: Iterable[Mapping[str, Column]], at: Time | None,
+           after: tuple[int, int] | None = None, wait: float = 1.0,
+           with_event: Mapping[str, Any] | None = None) -> Request[Rows]:
     """`features`: `view.feature`, in the order of the service."""
     listed = list(rows)
     keys = list(listed[0]) if listed else []
@@ -64,8 +64,9 @@ def vector(service: str, features: Sequence[str], rows: Iterable[Mapping[str, Co
         return Rows(features, [_vector_row(service, features, by_view, row, parts) for row, parts in zip(listed, reply)])
 
     values = [_column(row[key]) for row in listed for key in keys]
-    arguments = ["FS.VECTOR", service, *_at(at), "META", "KEYS", str(len(keys)), *keys, "ROWS", str(len(listed)), *values]
-    return Request(arguments, read)
+    arguments = ["FS.VECTOR", service, *_options(at, after, wait, with_event), "META", "KEYS", str(len(keys)), *keys,
+                 "ROWS", str(len(listed)), *values]
+    return Request(arguments, read, wait if after else 0.0)
 
 
 def views() -> Request[list[str]]:
@@ -130,12 +131,18 @@ def _names(features: Iterable[str] | None) -> list[str] | None:
     return [features] if isinstance(features, str) else None if features is None else list(features)
 
 
-def _options(names: list[str] | None, at: Time | None, after: tuple[int, int] | None, wait: float) -> list[str]:
-    options = [] if names is None else ["FEATURES", str(len(names)), *names]
-    options += _at(at)
+def _features(names: list[str] | None) -> list[str]:
+    return [] if names is None else ["FEATURES", str(len(names)), *names]
+
+
+def _options(at: Time | None, after: tuple[int, int] | None, wait: float,
+             with_event: Mapping[str, Any] | None) -> list[str]:
+    options = _at(at)
     if after is not None:
         partition, offset = after
         options += ["AFTER", f"{partition}:{offset}", "WAIT", str(round(wait * 1000))]
+    if with_event is not None:
+        options += ["WITH", _json(with_event)]
     return options
 
 
