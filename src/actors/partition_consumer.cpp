@@ -1,5 +1,8 @@
 #include "actors/partition_consumer.hpp"
 
+#include <deque>
+#include <utility>
+
 #include "actors/watchdog.hpp"
 #include "actors/window_aggregator.hpp"
 #include "io/log.hpp"
@@ -189,6 +192,7 @@ private:
     void ship(std::unique_ptr<EventBatch> batch, Offset next, bool more) {
         intake_.finish(*batch, next);
         life_.ship(*batch);
+        if (batch->read) unseen_.emplace_back(next, batch->read->last.time);
         parts_->metrics->events_read(partition_.topic, batch->records, batch->bytes);
         hand_out(std::move(batch), more || life_.behind_log());
     }
@@ -219,6 +223,7 @@ private:
     void take_progress(const AggregatorProgress& progress) {
         life_.stored(progress.aggregator, progress.safe, progress.counted);
         count_metrics(progress);
+        count_readable();
         go_on();
     }
 
@@ -231,6 +236,12 @@ private:
             parts_->metrics->event_dropped(partition_.topic, "late", progress.counts.late - before.late);
         before = progress.counts;
         entities_[progress.aggregator] = progress.entities;
+    }
+
+    void count_readable() {
+        const auto now = std::chrono::floor<Duration>(std::chrono::system_clock::now());
+        for (; !unseen_.empty() && unseen_.front().first <= life_.stored_to(); unseen_.pop_front())
+            parts_->metrics->readable(partition_.topic, std::max(Duration{0}, now - unseen_.front().second));
     }
 
     // Does what has become due: drains again, advances the record, ends.
@@ -317,6 +328,8 @@ private:
     const steady_clock::time_point epoch_asked_ = steady_clock::now();
     EventIntake intake_;
     std::vector<AggregatorActor> aggregators_;
+    // Of batches that look-ups do not see yet: the end, and Kafka's time of the last record.
+    std::deque<std::pair<Offset, Timestamp>> unseen_;
     bool backlog_ = false;       // the last batch handed out promised another
     Offset shipped_before_{-1};  // when the log's end was told last
     std::vector<EntityTable::Counts> seen_;

@@ -21,6 +21,9 @@ using prometheus::Histogram;
 const Histogram::BucketBoundaries kSeconds{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
                                            0.025,   0.05,   0.1,     0.25,   0.5,   1,      2.5,   5};
 
+const Histogram::BucketBoundaries kFreshness{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                                             0.5,   1,      2.5,   5,    10,    30,   60};
+
 auto& counter(prometheus::Registry& registry, const char* name, const char* help) {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
 }
@@ -53,6 +56,9 @@ struct Metrics::Impl {
         counter(*registry, "freshet_events_counted_total", "events counted for an entity of a view");
     prometheus::Family<prometheus::Counter>& dropped =
         counter(*registry, "freshet_events_dropped_total", "events not counted, by reason");
+    prometheus::Family<prometheus::Histogram>& readable =
+        histogram(*registry, "freshet_event_readable_seconds",
+                  "from the Kafka timestamp of the last record of a batch until look-ups see it");
     prometheus::Family<prometheus::Gauge>& lag = gauge(*registry, "freshet_partition_lag_events",
                                                        "records in Kafka that are not yet counted and stored");
     prometheus::Family<prometheus::Counter>& restarts = counter(
@@ -139,6 +145,7 @@ std::string Metrics::text() const { return prometheus::TextSerializer().Serializ
 void Metrics::expect_topic(std::string_view topic) {
     events_read(topic, 0, 0);
     events_counted(topic, 0);
+    impl_->readable.Add(label("topic", topic), kFreshness);
     for (std::size_t i = 0; i < kDeadLetterReasons; ++i)
         event_dropped(topic, name_of(static_cast<DeadLetterReason>(i)), 0);
     event_dropped(topic, "late", 0);
@@ -153,6 +160,9 @@ void Metrics::events_counted(std::string_view topic, std::uint64_t events) {
 void Metrics::event_dropped(std::string_view topic, std::string_view reason, std::uint64_t events) {
     impl_->dropped.Add({{"topic", std::string(topic)}, {"reason", std::string(reason)}})
         .Increment(static_cast<double>(events));
+}
+void Metrics::readable(std::string_view topic, Duration after) {
+    impl_->readable.Add(label("topic", topic), kFreshness).Observe(seconds(after));
 }
 void Metrics::lag(const Partition& partition, std::int64_t events) {
     impl_->lag.Add(labels_of(partition)).Set(static_cast<double>(events));

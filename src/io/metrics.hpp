@@ -33,6 +33,8 @@ public:
     void events_counted(std::string_view topic, std::uint64_t events);
     void event_dropped(std::string_view topic, std::string_view reason,
                        std::uint64_t events);  // or DeadLetterReason
+    // Of the last record of a batch: how long after Kafka's time of it look-ups see it.
+    void readable(std::string_view topic, Duration after);
     void lag(const Partition& partition, std::int64_t events);
     void forget_partition(const Partition& partition);
     void flushed(std::uint64_t entities, std::uint64_t bytes, std::chrono::nanoseconds took);

@@ -67,6 +67,8 @@ public:
     // An aggregator has stored all of its events below `safe`, and holds no batch that ends at or before
     // `counted`.
     void stored(std::size_t aggregator, Offset safe, Offset counted);
+    // One past the last record of a batch that is wholly stored: look-ups see it.
+    Offset stored_to() const { return frontier_.safe().next; }
     // The log was asked at `asked`, and the answer came at `received`. An error when it ended below what had
     // been read before it was asked: it is not the same log any more, and this life must end.
     Result<void> log_ended(SteadyTime asked, SteadyTime received, Offset end, std::int32_t partitions);

@@ -26,8 +26,14 @@ TEST_CASE("events that arrive later are counted as they come") {
     node.order("north", 1, kT);
     node.settle();
     CHECK(node.stored("north", kT) == Values(1, 1));
+    CHECK(node.metric("freshet_event_readable_seconds_count") == 1);
+    node.server->set_down(true);
     node.order("north", 2, kT + 1);
     node.settle();
+    CHECK(node.metric("freshet_event_readable_seconds_count") == 1);  // nobody can see it yet
+    node.server->set_down(false);
+    node.advance(1s);
+    CHECK(node.metric("freshet_event_readable_seconds_count") == 2);
     CHECK(node.stored("north", kT + 1) == Values(2, 3));
     CHECK(node.recorded() == 2);
 }
