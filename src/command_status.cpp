@@ -1,9 +1,12 @@
+#include <unistd.h>
+
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "command_support.hpp"
 #include "commands.hpp"
 #include "resp_client.hpp"
+#include "stop_signal.hpp"
 
 namespace freshet {
 
@@ -42,24 +45,51 @@ std::string shown_value(const Json& value) {
     return value.is_string() ? value.get<std::string>() : text_of(value);
 }
 
+Result<Json> ask_status(const AskTarget& target, const AskOptions& options) {
+    auto client = connect_to(target, options);
+    if (!client) return client.error();
+    Json status;
+    const auto asked =
+        (*client)->ask({"FS.STATUS"}, [&](const RedisAnswer& reply) { status = pairs_of_reply(reply); });
+    if (!asked) return asked.error();
+    return status;
+}
+
+void print(const Json& status, bool as_json) {
+    if (as_json) {
+        std::cout << text_of(status) << std::endl;
+        return;
+    }
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [name, value] : status.items()) rows.push_back({name, shown_value(value)});
+    std::cout << table_of(rows) << std::flush;
+}
+
+// A node that is away for a while is asked again. On a terminal each answer takes the place of the one before.
+int watch_status(const AskTarget& target, const AskOptions& options) {
+    const bool tty = isatty(STDOUT_FILENO) != 0 && !options.json;
+    StopSignal stop;
+    do {
+        const auto status = ask_status(target, options);
+        if (tty) std::cout << "\x1b[H\x1b[J";
+        if (status) {
+            print(*status, options.json);
+        } else {
+            (void)failed(status.error(), kFailed);
+        }
+    } while (!stop.wait_for(static_cast<int>(options.watch * 1000)));
+    return kDone;
+}
+
 }  // namespace
 
 int command_status(const AskOptions& options) {
     const auto target = find_node(options);
     if (!target) return failed(target.error(), kUsage);
-    auto client = connect_to(*target, options);
-    if (!client) return failed(client.error(), kFailed);
-    Json status;
-    const auto asked =
-        (*client)->ask({"FS.STATUS"}, [&](const RedisAnswer& reply) { status = pairs_of_reply(reply); });
-    if (!asked) return failed(asked.error(), kFailed);
-    if (options.json) {
-        std::cout << text_of(status) << "\n";
-        return kDone;
-    }
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& [name, value] : status.items()) rows.push_back({name, shown_value(value)});
-    std::cout << table_of(rows);
+    if (options.watch > 0) return watch_status(*target, options);
+    const auto status = ask_status(*target, options);
+    if (!status) return failed(status.error(), kFailed);
+    print(*status, options.json);
     return kDone;
 }
 

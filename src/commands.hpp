@@ -79,6 +79,7 @@ struct AskOptions {
     std::string view;     // of get
     std::vector<std::string> entities;
     std::optional<std::int64_t> at;
+    double watch = 0;  // of status: again after so many seconds, until a signal; 0: once
     bool json = false;
 };
 int command_get(const AskOptions& options);

@@ -143,8 +143,12 @@ void add_status(CLI::App& app, Action& action) {
     auto options = std::make_shared<AskOptions>();
     auto* command = add_command(app, "status", "Ask a node how it is: partitions, progress, freshness",
                                 "  freshet status -c flights.yaml\n"
-                                "  freshet status -a 127.0.0.1:7600 --json\n");
+                                "  freshet status -a 127.0.0.1:7600 --json\n"
+                                "  freshet status -a 127.0.0.1:7600 --watch 1\n");
     add_address(command, options);
+    command->add_option("--watch", options->watch, "Ask again after so many seconds, until interrupted")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.1, 3600.0));
     command->callback([options, &action] { action = [options] { return command_status(*options); }; });
 }
 

@@ -2,6 +2,9 @@
 """The freshness contract against real Kafka and Redis: whatever stands still, a node that serves says so within
 max_staleness and two seconds, says what holds the view back, and says that it is fresh again. The prober compares all
 that while what is served with what was acked, by the clock outside."""
+import json
+import signal
+import subprocess
 import sys
 import time
 import unittest
@@ -12,7 +15,8 @@ from config import configuration
 from configuration import parse_config
 from load import Load
 from prober import Prober
-from services import Node
+from freshet_process import binary
+from services import Node, wait_until
 from test_faults import FaultTest
 
 MAX_STALENESS = 2.0
@@ -150,6 +154,26 @@ class StandStill(FreshnessTest):
             time.sleep(0.1)             # so that what is looked at is time, not a number of answers
         self.assertTrue(self.objective().startswith("kept"))
         self.assertEqual(self.metric("freshness_breaches_total"), breaches)
+
+
+class Watching(FreshnessTest):
+    def test_status_is_watched_until_it_is_interrupted(self):
+        """And goes on when the node does not answer for a while."""
+        self.prepare()
+        command = [binary(), "status", "-c", str(self.serving.config_path), "--watch", "0.1", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+            self.addCleanup(watching.kill)
+            seen = [json.loads(watching.stdout.readline()) for _ in range(2)]
+            self.assertIn(f"objective {VIEW}", seen[0])
+            self.assertLessEqual(int(seen[0]["requests"]), int(seen[1]["requests"]))
+            self.serving.kill()
+            self.assertIn("Connection refused", watching.stderr.readline())
+            self.serving.start()
+            wait_until(lambda: int(json.loads(watching.stdout.readline())["uptime_s"]) <= 1, test_faults.WITHIN,
+                       "the new node is seen")
+            watching.send_signal(signal.SIGINT)
+            watching.communicate(timeout=10)
+            self.assertEqual(watching.returncode, 0)
 
 
 if __name__ == "__main__":
