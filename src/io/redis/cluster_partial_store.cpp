@@ -33,11 +33,11 @@ struct ClusterPartialStore::Taking {
             return before && (before->kafka_cluster != claim.kafka_cluster || before->group != claim.group);
         });
     }
-    std::vector<RecordPart> parts(const SlotMap& map) const {
+    // Without their primaries.
+    std::vector<RecordPart> parts() const {
         std::vector<RecordPart> parts;
-        for (const auto& [slot, taken] : found) {
-            parts.push_back({slot, taken.before, *map.owner_of(slot), kept(slot, taken.before)});
-        }
+        for (const auto& [slot, taken] : found)
+            parts.push_back({slot, taken.before, 0, kept(slot, taken.before)});
         return parts;
     }
     RecordPart::Kept kept(Slot slot, const std::optional<ProgressRecord>& record) const {
@@ -127,43 +127,64 @@ Result<void> ClusterPartialStore::take(Taking& taking, Slot slot, bool only_if_t
     return {};
 }
 
-// All records there are take the epoch, and are kept in step from then on: those where a primary has its record
-// by itself, those that a record names, and those of the life before. When a slot has moved with its record, a
-// primary has two. Where a primary has none one is made, but not before it is known that none stands there.
+// All records there are take the epoch, and are kept in step from then on. Where a primary has none one is
+// made, but not before it is known that none stands there.
 Result<TakenEpoch> ClusterPartialStore::take_all(Taking& taking) {
-    const std::size_t primaries = map_->primaries().size();
+    if (auto found = find_records(taking); !found) return found.error();
+    const auto parts = placed(taking);
+    if (!parts) return parts.error();
+    TakenEpoch whole;
+    whole.before = whole_record(taking.claim, *parts, served_);
+    if (taking.is_foreign()) return whole;
+    if (auto made = make_missing(taking, named_slots(*parts)); !made) return made.error();
+    if (auto raised = raise_all(taking, whole); !raised) return raised.error();
+    begin_life(taking, whole, *parts);
+    return whole;
+}
+
+// Those where a primary has its record by itself, those that a record names, and those of the life before. When
+// a slot has moved with its record, a primary has two.
+Result<void> ClusterPartialStore::find_records(Taking& taking) {
     std::vector<Slot> unseen;
     for (const auto& [slot, calls] : taking.seen.calls) unseen.push_back(slot);
-    for (std::size_t i = 0; i < primaries; ++i) unseen.push_back(record_slot(*map_, i, {}));
+    for (std::size_t i = 0; i < map_->primaries().size(); ++i) unseen.push_back(record_slot(*map_, i, {}));
     while (!unseen.empty()) {
         for (const Slot slot : unseen)
             if (auto took = take(taking, slot, true, {}); !took) return took.error();
-        unseen = named_slots(taking.parts(*map_));
+        unseen = named_slots(taking.parts());
         std::erase_if(unseen, [&](Slot slot) { return taking.found.contains(slot); });
     }
-    std::vector<RecordPart> parts = taking.parts(*map_);
+    return {};
+}
+
+// By the map as it is now, where that matters.
+Result<std::vector<RecordPart>> ClusterPartialStore::placed(const Taking& taking) {
+    std::vector<RecordPart> parts = taking.parts();
     if (may_have_fallen_back(parts)) {
         access_.ask_for_map();
         look_at_map();
-        for (RecordPart& part : parts) {
-            const auto primary = owner(part.slot);
-            if (!primary) return nobody_serves(part.slot);
-            part.primary = *primary;
-        }
     }
-    TakenEpoch whole;
-    whole.before = whole_record(taking.claim, parts, served_);
-    if (taking.is_foreign()) return whole;
+    for (RecordPart& part : parts) {
+        const auto primary = owner(part.slot);
+        if (!primary) return nobody_serves(part.slot);
+        part.primary = *primary;
+    }
+    return parts;
+}
 
-    const std::vector<Slot> named = named_slots(parts);
-    for (std::size_t i = 0; i < primaries; ++i) {
+Result<void> ClusterPartialStore::make_missing(Taking& taking, std::span<const Slot> named) {
+    for (std::size_t i = 0; i < map_->primaries().size(); ++i) {
         const bool has_one = std::ranges::any_of(taking.found, [&](const auto& taken) {
             return taken.second.epoch.value > 0 && owner(taken.first) == i;
         });
         if (has_one) continue;
         if (auto took = take(taking, record_slot(*map_, i, named), false, {}); !took) return took.error();
     }
-    if (auto raised = raise_all(taking, whole); !raised) return raised.error();
+    return {};
+}
+
+void ClusterPartialStore::begin_life(const Taking& taking, const TakenEpoch& whole,
+                                     std::span<const RecordPart> parts) {
     Life life;
     life.epoch = whole.epoch;
     life.calls = whole.calls;
@@ -174,13 +195,13 @@ Result<TakenEpoch> ClusterPartialStore::take_all(Taking& taking) {
     if (life.rebuilds && may_have_fallen_back(parts))
         for (const RecordPart& part : parts)
             if (!covers_all(part, served_)) life.anew.insert(part.slot);
+    const std::vector<Slot> named = named_slots(parts);
     for (const auto& [slot, taken] : taking.found) {
         if (taken.epoch.value == 0) continue;
         life.acked[slot] = taken.calls;
         if (std::ranges::count(named, slot) == 0) life.unnamed.push_back(slot);
     }
     lives_[taking.claim.partition] = std::move(life);
-    return whole;
 }
 
 // To the highest epoch that one of them gave.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,10 @@ private:
 
     PartialStore& store_at(const Endpoint& primary);
     Result<TakenEpoch> take_all(Taking& taking);
+    Result<void> find_records(Taking& taking);
+    Result<std::vector<RecordPart>> placed(const Taking& taking);
+    Result<void> make_missing(Taking& taking, std::span<const Slot> named);
+    void begin_life(const Taking& taking, const TakenEpoch& whole, std::span<const RecordPart> parts);
     Result<void> raise_all(Taking& taking, TakenEpoch& whole);
     Result<void> take(Taking& taking, Slot slot, bool only_if_there, std::optional<Epoch> epoch);
     Life* life_of(const Fence& fence);
