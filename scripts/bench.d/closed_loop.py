@@ -3,11 +3,10 @@
     closed_loop.py FILE --address HOST:PORT --connections N --seconds S --warm-up S [--workers PID...]
 
 FILE is what write_plan() wrote: requests as ready bytes, and how an answer ends. So one program, which does nothing but
-send, wait with epoll, receive and look for the end, asks servers of HTTP/1.1 and of RESP alike. It prints JSON: requests answered,
-the warm-up's included; of those answered while measured the rate, p50 and p99 in us from the send to the last byte; and
-the share of a processor that it took itself.
-With --workers the connections are spread evenly over the processes of a server that would not do so by itself.
-An answer that is no success ends it with an error.
+send, wait with epoll, receive and look for the end, asks servers of HTTP/1.1 and of RESP alike. It prints JSON:
+requests answered, the warm-up's included; of those answered while measured the rate, p50 and p99 in us from the send to
+the last byte; and the share of a processor that it took itself. With --workers the connections are spread evenly over
+the processes of a server that would not do so by itself. An answer that is no success ends it with an error.
 """
 import argparse
 import json
@@ -30,40 +29,46 @@ def write_plan(path, requests, lines=None):
 
 
 class HttpAnswer:
+    """The ends of HTTP's answers in the pieces that come in; a status other than 200 ends the program."""
+
     def __init__(self):
         self._data, self._size = b"", None
 
     def ended(self, piece):
         self._data = self._data + piece if self._data else piece
         if self._size is None:
-            body = self._data.find(b"\r\n\r\n") + 4
-            if body < 4:
-                return False
-            if not self._data.startswith(b"HTTP/1.1 200 "):
-                raise SystemExit(f"closed_loop: {self._data[:500]!r}")
-            head = self._data[:body].lower()
-            self._size = body + int(head.split(b"\r\ncontent-length:", 1)[1].split(b"\r\n", 1)[0])
-        return self._next(len(self._data) >= self._size)
+            self._size = self._size_told()
+        if self._size is None or len(self._data) < self._size:
+            return False
+        self._data, self._size = self._data[self._size:], None
+        return True
 
-    def _next(self, ended):
-        if ended:
-            self._data, self._size = b"", None
-        return ended
+    def _size_told(self):
+        body = self._data.find(b"\r\n\r\n") + 4
+        if body < 4:
+            return None
+        if not self._data.startswith(b"HTTP/1.1 200 "):
+            raise SystemExit(f"closed_loop: {self._data[:500]!r}")
+        head = self._data[:body].lower()
+        return body + int(head.split(b"\r\ncontent-length:", 1)[1].split(b"\r\n", 1)[0])
 
 
 class RespAnswer:
+    """The ends of RESP's answers, arrays of so many lines; anything else ends the program."""
+
     def __init__(self, lines):
-        self._lines, self._seen, self._last = lines, 0, b""
+        self._lines, self._seen, self._inside = lines, 0, False
 
     def ended(self, piece):
-        if self._seen == 0 and not piece.startswith(b"*"):
+        if not self._inside and not piece.startswith(b"*"):
             raise SystemExit(f"closed_loop: {piece[:500]!r}")
+        self._inside = True
         self._seen += piece.count(b"\n")
-        if self._seen < self._lines:
-            return False
         if self._seen > self._lines:
             raise SystemExit(f"closed_loop: an answer of {self._seen} lines, not {self._lines}")
-        self._seen = 0
+        if self._seen < self._lines:
+            return False
+        self._seen, self._inside = 0, False
         return True
 
 
@@ -168,7 +173,8 @@ def main():
     if not took:
         raise SystemExit("closed_loop: nothing was answered")
     took.sort()
-    print(json.dumps({"requests": len(before) + len(took), "achieved_per_s": len(took) / options.seconds, "client_share": share,
+    print(json.dumps({"requests": len(before) + len(took), "achieved_per_s": len(took) / options.seconds,
+                      "client_share": share,
                       **{f"p{p}_us": took[min(len(took) - 1, len(took) * p // 100)] / 1e3 for p in (50, 99)}}))
 
 

@@ -2,9 +2,9 @@
 
     feast_fill.py --repository DIR --lookup HOST:PORT --view VIEW --entity NAME --entities N --features NAME...
 
-Runs with the Python that has Feast. DIR holds feature_store.yaml. Every value is read with FS.MGET and written by Feast's
-own write_to_online_store; integers are Int64, others Float64. Fails if a value is missing. Prints JSON: entities, seconds
-of writing, and the versions of what serves.
+Runs with the Python that has Feast. DIR holds feature_store.yaml. Every value is read with FS.MGET and written by
+Feast's own write_to_online_store; integers are Int64, others Float64. Fails if a value is missing. Prints JSON:
+entities, seconds of writing, and the versions of what serves.
 """
 import argparse
 import datetime
@@ -37,16 +37,14 @@ def read(client, view, keys, features):
 
 
 def define(store, options, example):
+    """The view, with the types of the example. Feast wants a source named; nothing reads it."""
     entity = Entity(name=options.entity, join_keys=[options.entity], value_type=ValueType.INT64)
     view = FeatureView(
         name=options.view, entities=[entity], ttl=datetime.timedelta(0), online=True,
         schema=[Field(name=options.entity, dtype=Int64)] +
                [Field(name=name, dtype=Int64 if isinstance(value, int) else Float64)
                 for name, value in zip(options.features, example)],
-        source=FileSource(name=f"{options.view}_file", path="none.parquet", timestamp_field="event_timestamp"))
-    pandas.DataFrame({options.entity: [0], "event_timestamp": [pandas.Timestamp.now("UTC")],
-                      **{name: [value] for name, value in zip(options.features, example)}}).to_parquet(
-                          pathlib.Path(options.repository) / "none.parquet")
+        source=FileSource(name=f"{options.view}_file", path="no.parquet", timestamp_field="event_timestamp"))
     store.apply([entity, view])
 
 

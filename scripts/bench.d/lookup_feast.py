@@ -2,13 +2,14 @@
 
 Theirs: `feast serve` over HTTP (POST /get-online-features), a pinned version that pip installs under build/bench, with
 Feast's Redis online store on a Redis of its own. Its best setting: a worker a processor, kept-alive connections spread
-evenly over the workers, no access log, workers that are not restarted, a registry that is not read again. Ours: FS.MGET
-with the features named, every look-up going to Redis. Neither keeps values. Feast's store is filled through Feast with
-what Freshet answered (feast_fill.py), and before timing both answers and an oracle's are compared.
+evenly over the workers, no access log, workers that are not restarted, a registry that is not read again, features
+named one by one (with a feature service it was slower at one entity a request). Ours: FS.MGET with the features
+named, every look-up going to Redis. Neither keeps values. Feast's store is filled through Feast with what Freshet
+answered (feast_fill.py), and before timing Freshet is compared with the oracle and Feast with Freshet.
 
-One client in Python asks both sides, closed_loop.py: ready requests on open sockets, answers not parsed but for their end.
-Beside Feast it idles; it is the limit of ours, so that the ratios are less than what the servers would show. Ours is
-therefore told once more as asked by bench_loadgen, the client of the other benchmarks.
+One client in Python asks both sides, closed_loop.py: ready requests on open sockets, answers not parsed but for their
+end. Beside Feast it idles; it is the limit of ours, so that the ratios are less than what the servers would show. Ours
+is therefore told once more as asked by bench_loadgen, the client of the other benchmarks.
 
 One connection and eight, one entity a request and a hundred, closed loop. Where pip cannot get Feast it ends with 77.
 """
@@ -43,19 +44,20 @@ online_store: {{type: redis, connection_string: "{redis}"}}
 entity_key_serialization_version: 3
 """
 ENTITY = "user"
+ENTITIES = 100_000
 FEATURES = re.findall(r"^ {6}(\w+): +\{", payments.CONFIG, re.M)
 BATCHES = (1, 100)
 CONNECTIONS = (1, 8)
 REQUESTS = 2_000    # different ones, asked in turn
 COMPARED = 200
 METRICS = (("requests", "requests/s", "achieved_per_s"), ("entities", "entities/s", "entities_per_s"),
-           ("p50", "us", "p50_us"), ("p99", "us", "p99_us"), ("CPU of the servers", "us/entity", "cpu_us"))
+           ("p50", "us", "p50_us"), ("p99", "us", "p99_us"), ("servers' CPU", "us/entity", "cpu_us"))
 
 
 def run(bench):
     install()
     with bench:
-        ours, verdict = _freshet(bench, 5_000 if bench.quick else 100_000)
+        ours, verdict = _freshet(bench)
         theirs = _feast(bench, ours)
         if verdict == "equal":
             verdict = _same(ours, theirs)
@@ -74,7 +76,8 @@ def install():
     for argv in ([sys.executable, "-m", "venv", "--clear", VENV],
                  [VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", FEAST]):
         try:
-            done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  timeout=INSTALL_SECONDS)
             problem = done.stderr.strip()[-1000:] if done.returncode else None
         except (OSError, subprocess.TimeoutExpired) as error:
             problem = str(error)
@@ -89,8 +92,8 @@ class Side:
     these entities as bytes, and `lines` of its answer, or None if it is HTTP."""
     workers = ()
 
-    def __init__(self, bench, address, entities):
-        self.bench, self.address, self.entities = bench, address, entities
+    def __init__(self, bench, address):
+        self.bench, self.address = bench, address
         self.seconds = 5 * bench.seconds
         self._plans = {}
 
@@ -113,15 +116,15 @@ class Side:
     def _plan(self, batch):
         if batch not in self._plans:
             draw = random.Random(batch)
-            requests = [self.request(draw.sample(range(self.entities), batch)) for _ in range(REQUESTS)]
+            requests = [self.request(draw.sample(range(ENTITIES), batch)) for _ in range(REQUESTS)]
             path = self.bench.folder / f"{type(self).__name__}_{batch}.plan"
             self._plans[batch] = closed_loop.write_plan(path, requests, self.lines(batch))
         return self._plans[batch]
 
 
 class Freshet(Side):
-    def __init__(self, bench, redis, node, address, entities):
-        super().__init__(bench, address, entities)
+    def __init__(self, bench, redis, node, address):
+        super().__init__(bench, address)
         self.pids = [redis.pid, node.pid]
         self._lines_a_row = 1 + sum(1 if isinstance(value, int) else 2 for value in self._rows([0])[0])
 
@@ -145,16 +148,16 @@ class Freshet(Side):
 
     def load_of_bench_loadgen(self, batch, connections):
         command = " ".join(map(str, self._command(["{key}"] * batch)))
-        found = self._told(batch, [self.bench.program("loadgen"), "--json", "--keys", str(self.entities), "--connections",
-                                   str(connections), command])
+        found = self._told(batch, [self.bench.program("loadgen"), "--json", "--keys", str(ENTITIES),
+                                   "--connections", str(connections), command])
         if found["errors"] or found["unanswered"]:
             raise SystemExit(f"bench: {command[:80]}: {found}")
         return found
 
 
 class Feast(Side):
-    def __init__(self, bench, redis, server, workers, address, entities):
-        super().__init__(bench, address, entities)
+    def __init__(self, bench, redis, server, workers, address):
+        super().__init__(bench, address)
         self.workers = workers
         self.pids = [redis.pid, server.pid, *workers]
 
@@ -185,17 +188,17 @@ def _present(column, row):
     return column["values"][row] if status == "PRESENT" else status
 
 
-def _freshet(bench, entities):
-    """Freshet with so many entities; returns (its side, what the oracle says)."""
+def _freshet(bench):
+    """Returns (a filled Freshet, what the oracle says of it)."""
     redis, address = bench.redis("redis_freshet")
     config = bench.write("freshet.yaml", payments.config(address, "serve"))
     records = bench.folder / "freshet.jsonl"
-    bench.facts["freshet"] = bench.json_of([bench.program("fill_store"), "--config", config, "--entities", str(entities),
-                                            "--record-to", records])
+    bench.facts["freshet"] = bench.json_of([bench.program("fill_store"), "--config", config, "--entities",
+                                            str(ENTITIES), "--record-to", records])
     node, ready = bench.node(config)
     verdict, compared = payments.equal(config, records, ready["lookup"], most=COMPARED)
     bench.facts["freshet"]["compared"] = compared
-    return Freshet(bench, redis, node, ready["lookup"], entities), verdict
+    return Freshet(bench, redis, node, ready["lookup"]), verdict
 
 
 def _feast(bench, ours):
@@ -205,8 +208,8 @@ def _feast(bench, ours):
     repository.mkdir()
     (repository / "feature_store.yaml").write_text(STORE.format(redis=address))
     bench.facts["feast"] = bench.json_of(
-        [VENV / "bin" / "python", HERE / "feast_fill.py", "--repository", repository, "--lookup", ours.address, "--view",
-         payments.VIEW, "--entity", ENTITY, "--entities", str(ours.entities), "--features", *FEATURES], 1800)
+        [VENV / "bin" / "python", HERE / "feast_fill.py", "--repository", repository, "--lookup", ours.address,
+         "--view", payments.VIEW, "--entity", ENTITY, "--entities", str(ENTITIES), "--features", *FEATURES], 1800)
     port, cores = setting.free_port(), os.cpu_count()
     server = bench.start([VENV / "bin" / "feast", "--chdir", repository, "serve", "--host", "127.0.0.1", "--port",
                           str(port), "--workers", str(cores), *SERVE], "feast_serve",
@@ -214,7 +217,7 @@ def _feast(bench, ours):
     bench.until(lambda: _healthy(port), server)
     bench.until(lambda: len(_children(server.pid)) >= cores, server)
     bench.facts["feast"]["workers"] = cores
-    return Feast(bench, redis, server, _children(server.pid), f"127.0.0.1:{port}", ours.entities)
+    return Feast(bench, redis, server, _children(server.pid), f"127.0.0.1:{port}")
 
 
 def _children(pid):
@@ -253,8 +256,8 @@ def _one_case(bench, ours, theirs, batch, connections):
 
     bench.compare([(f"{name}: {metric}", unit, key) for metric, unit, key in METRICS],
                   lambda: both(ours), lambda: both(theirs), "feast serve")
-    bench.row(f"{name}: the client's share of a processor", "%", 100 * statistics.median(shares[0::2]), "beside Feast",
+    bench.row(f"{name}: the client's processor", "%", 100 * statistics.median(shares[0::2]), "beside Feast",
               100 * statistics.median(shares[1::2]))
     found = [ours.load_of_bench_loadgen(batch, connections) for _ in range(bench.turns)]
     for metric, unit, key in METRICS:
-        bench.row(f"{name}: {metric}, by bench_loadgen", unit, statistics.median(one[key] for one in found))
+        bench.row(f"{name}: {metric} (bench_loadgen)", unit, statistics.median(one[key] for one in found))
