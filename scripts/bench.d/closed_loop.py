@@ -9,6 +9,7 @@ the last byte; and the share of a processor that it took itself. With --workers 
 the processes of a server that would not do so by itself. An answer that is no success ends it with an error.
 """
 import argparse
+import contextlib
 import json
 import os
 import pickle
@@ -19,7 +20,6 @@ import time
 
 TIMEOUT_SECONDS = 30
 MOST_TRIES = 1000       # to reach a given worker
-SETTLE_SECONDS = 0.02   # until the worker that was reached shows it
 
 
 def write_plan(path, requests, lines=None):
@@ -86,34 +86,38 @@ def connect(address):
     return connected
 
 
-def sockets_of(pid):
-    """How many sockets a process has open."""
-    found = 0
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            found += os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:")
-        except OSError:
-            pass
-    return found
+def worker_of(connected, workers):
+    """The process among these that has accepted a connection; None if none has yet."""
+    ends = [f":{end[1]:04X}" for end in (connected.getpeername(), connected.getsockname())]
+    with open("/proc/net/tcp") as table:
+        inodes = [row[9] for row in map(str.split, table) if row[1].endswith(ends[0]) and row[2].endswith(ends[1])]
+    for pid in workers:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if inodes and os.readlink(f"/proc/{pid}/fd/{name}") == f"socket:[{inodes[0]}]":
+                    return pid
+    return None
 
 
-def connect_to(address, worker):
-    """A connection that this one of several processes took."""
+def connect_to(address, worker, workers):
+    """A connection that this one of the workers has accepted."""
     for _ in range(MOST_TRIES):
-        before = sockets_of(worker)
         connected = connect(address)
-        time.sleep(SETTLE_SECONDS)
-        if sockets_of(worker) > before:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while (taken_by := worker_of(connected, workers)) is None:
+            if time.monotonic() > deadline:
+                raise SystemExit("closed_loop: no worker takes a connection")
+            time.sleep(0.001)
+        if taken_by == worker:
             return connected
         connected.close()
-        time.sleep(SETTLE_SECONDS)
     raise SystemExit(f"closed_loop: worker {worker} takes no connection")
 
 
 def connect_all(options):
     if not options.workers:
         return [connect(options.address) for _ in range(options.connections)]
-    return [connect_to(options.address, options.workers[i % len(options.workers)])
+    return [connect_to(options.address, options.workers[i % len(options.workers)], options.workers)
             for i in range(options.connections)]
 
 
