@@ -170,7 +170,7 @@ class Bench:
         process = self.start(["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "",
                               "--appendonly", "no", "--dir", str(self.folder), "--maxmemory-policy", "noeviction",
                               "--hash-max-listpack-value", "4096"], name)
-        self._until(lambda: _connects(port), process)
+        self.until(lambda: _connects(port), process)
         return process, f"127.0.0.1:{port}"
 
     def node(self, config, name="node", environment=None):
@@ -178,10 +178,10 @@ class Bench:
         process = self.start([self.program("freshet"), "run", "-c", str(config)], name, stdout=subprocess.PIPE,
                              env={**os.environ, **(environment or {})})
         os.set_blocking(process.child.stdout.fileno(), False)
-        line = self._until(process.child.stdout.readline, process)
+        line = self.until(process.child.stdout.readline, process)
         return process, json.loads(line)
 
-    def _until(self, ask, process):
+    def until(self, ask, process):
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if answer := ask():
