@@ -13,6 +13,9 @@ std::int64_t minute_of(Timestamp t) {
 }  // namespace
 
 bool FreshnessObjective::take(Timestamp at, std::optional<Duration> staleness) {
+    if (!first_look_) first_look_ = at;
+    known_ = known_ || staleness;
+    if (!known_ && at - *first_look_ < kBeginning) return false;
     const bool breach = !is_fresh(staleness, max_staleness_);
     const std::int64_t number = minute_of(at);
     Minute& minute = minutes_[static_cast<std::size_t>(number) % minutes_.size()];

@@ -14,6 +14,8 @@ class FreshnessObjective {
 public:
     // A breach ends when the view has been fresh for so long.
     static constexpr Duration kCalm{5'000};
+    // A view whose staleness was never known is given so long from the first look, since it may just begin.
+    static constexpr Duration kBeginning{10'000};
 
     explicit FreshnessObjective(Duration max_staleness) : max_staleness_(max_staleness) {}
 
@@ -40,6 +42,8 @@ private:
     bool in_breach_ = false;
     std::optional<Timestamp> breach_began_;
     std::optional<Timestamp> fresh_since_;
+    std::optional<Timestamp> first_look_;
+    bool known_ = false;  // its staleness, at some look
     std::array<Minute, 24 * 60> minutes_{};
 };
 

@@ -33,10 +33,21 @@ TEST_CASE("a view that is fresh now and then stays in breach") {
     CHECK(objective.in_breach());
 }
 
-TEST_CASE("what is not known is a breach") {
+TEST_CASE("what is not known any more is a breach") {
     FreshnessObjective objective(2s);
-    CHECK(objective.take(kStart, std::nullopt));
-    CHECK(objective.burnt(5min, kStart) == 1);
+    CHECK_FALSE(objective.take(kStart, 1s));
+    CHECK(objective.take(kStart + 1s, std::nullopt));
+    CHECK(objective.burnt(5min, kStart) == 0.5);
+}
+
+TEST_CASE("a view that just begins is given a while until its staleness is known") {
+    FreshnessObjective objective(2s);
+    for (int s = 0; s < 10; ++s) CHECK_FALSE(objective.take(kStart + s * 1s, std::nullopt));
+    CHECK(objective.burnt(5min, kStart + 9s) == 0);
+    CHECK(objective.take(kStart + 10s, std::nullopt));
+    FreshnessObjective late(2s);
+    CHECK_FALSE(late.take(kStart, std::nullopt));
+    CHECK(late.take(kStart + 1s, 9s));
 }
 
 TEST_CASE("the part of the time in breach is told for minutes, hours and a day") {

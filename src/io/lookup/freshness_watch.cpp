@@ -48,8 +48,8 @@ void FreshnessWatch::look(const ServedView& view, Timestamp at, std::optional<Du
     Watched& watched = found->second;
     watched.staleness = staleness;
     watched.reason = reason;
-    watched.looked_at = true;
     if (watched.objective.take(at, staleness)) changed(view, at, watched);
+    watched.judged = watched.judged || staleness || watched.objective.in_breach();
 }
 
 void FreshnessWatch::changed(const ServedView& view, Timestamp at, const Watched& watched) {
@@ -73,10 +73,10 @@ std::vector<std::pair<std::string, std::string>> FreshnessWatch::lines(Timestamp
     std::vector<std::pair<std::string, std::string>> lines;
     for (const auto& [name, watched] : watched_) {
         const FreshnessObjective& objective = watched.objective;
-        std::string text = !watched.looked_at      ? "not looked at yet"
+        std::string text = !watched.judged         ? "not known yet"
                            : objective.in_breach() ? "in breach since " + utc(*objective.breach_began())
                                                    : "kept";
-        if (watched.looked_at) text += "; " + behind(watched.staleness, objective);
+        if (watched.judged) text += "; " + behind(watched.staleness, objective);
         text += "; in breach " + percent(objective.burnt(5min, now)) + " of 5 m, " +
                 percent(objective.burnt(1h, now)) + " of 1 h, " + percent(objective.burnt(24h, now)) +
                 " of 1 d";

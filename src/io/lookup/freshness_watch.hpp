@@ -32,7 +32,7 @@ private:
         FreshnessObjective objective;
         std::optional<Duration> staleness = {};
         std::string reason = {};
-        bool looked_at = false;
+        bool judged = false;  // at least once
     };
 
     void changed(const ServedView& view, Timestamp at, const Watched& watched);
