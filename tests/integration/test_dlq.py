@@ -70,6 +70,10 @@ class DlqTest(unittest.TestCase):
                                   (f"{self.visits}.dlq", 1)):
             self.broker.create_topic(topic, partitions)
         self.config = self.configuration("int")
+        wait_until(self.knows_topics, WITHIN, "the broker tells of the topics it made")
+
+    def knows_topics(self):
+        return subprocess.run([binary(), "dlq", "list", "-c", str(self.config)], capture_output=True).returncode == 0
 
     def configuration(self, amount, **changes):
         names = {"brokers": self.broker.brokers, "redis": self.redis.address, "group": f"group-{DlqTest.tests}",

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -53,12 +54,18 @@ public:
     }
     std::string id(std::size_t node) const { return text(node, {"CLUSTER", "MYID"}); }
 
+    // Waits while the cluster is down: on a busy machine a node may stand still for longer than others wait for
+    // it.
     RedisReply run(std::size_t node, const std::vector<std::string>& words) const {
-        RedisConnection connection(config(node));
         const std::vector<std::string_view> argv(words.begin(), words.end());
-        auto reply = connection.command(argv);
-        if (!reply) throw std::runtime_error(reply.error().message);
-        return *std::move(reply);
+        std::optional<Result<RedisReply>> reply;
+        wait_until("the cluster is up", [&] {
+            RedisConnection connection(config(node));
+            reply.emplace(connection.command(argv));
+            return *reply || reply->error().message.find("CLUSTERDOWN") == std::string::npos;
+        });
+        if (!*reply) throw std::runtime_error(reply->error().message);
+        return **std::move(reply);
     }
     std::string text(std::size_t node, const std::vector<std::string>& words) const {
         return std::string(run(node, words).text());
