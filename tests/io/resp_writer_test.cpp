@@ -71,6 +71,22 @@ TEST_CASE("a double is read back as it was") {
     }
 }
 
+TEST_CASE("an amount in hundredths has the digits that any shortest form has") {
+    std::mt19937_64 random(4);
+    for (int i = 0; i < 20'000; ++i) {
+        const auto cents = static_cast<std::int64_t>(random() % 2'000'000'000'000'000) >> random() % 50;
+        const double number = static_cast<double>(random() % 2 == 0 ? cents : -cents) / 100;
+        char shortest[64];
+        const auto end =
+            std::to_chars(shortest, shortest + sizeof shortest, number, std::chars_format::fixed).ptr;
+        std::string expected(shortest, end);
+        if (expected.find('.') == std::string::npos) expected += ".0";
+        CHECK(float_text(number) == expected);
+        const std::string size = std::to_string(expected.size());
+        CHECK(written([&](RespWriter& w) { w.floating(number); }) == "$" + size + "\r\n" + expected + "\r\n");
+    }
+}
+
 TEST_CASE("what a client sent is shown printable and short") {
     CHECK(shown(std::string_view("a\0\n\xff", 4)) == "a???");
     CHECK(shown(std::string(100, 'x')) == std::string(64, 'x') + "...");

@@ -31,7 +31,7 @@ public:
     Resp version() const { return version_; }
 
 private:
-    void frame(char mark, std::size_t number);
+    void frame(char mark, std::int64_t number);
 
     std::string& out_;
     Resp version_;
