@@ -102,11 +102,11 @@ private:
         const auto counted_at = steady_clock::now();
         const auto counts = ask([&] { return log_->partition_counts(topics, kTimeout); });
         if (!counts) return unreachable(counts.error());
-        for (const auto& [partition, consumer] : of) {
-            const auto count = counts->find(partition.topic);
-            const auto range = ask([&] { return log_->range(partition, kTimeout); });
+        for (const auto& owned : of) {
+            const auto count = counts->find(owned.first.topic);
+            const auto range = ask([&] { return log_->range(owned.first, kTimeout); });
             if (!range) return unreachable(range.error());
-            if (count != counts->end()) send(consumer, EndOffset{counted_at, range->end, count->second});
+            if (count != counts->end()) send(owned.second, EndOffset{counted_at, range->end, count->second});
         }
         if (std::exchange(unreachable_, false)) log::info("kafka answers again");
     }
