@@ -120,7 +120,7 @@ struct Node::Parts {
     std::unique_ptr<PrivateRedis> redis;
     std::shared_ptr<ClusterTopology> redis_cluster;  // null: a single server
     std::unique_ptr<EmbeddedBroker> broker;
-    std::shared_ptr<KafkaLog> event_log;
+    std::shared_ptr<EventLog> event_log;
     ActorConfig actor_config;
     std::unique_ptr<caf::actor_system> actors;
     WriterActor writer;
@@ -256,6 +256,7 @@ Result<void> Node::Parts::start_ingest() {
     auto opened = KafkaLog::open(kafka_settings());
     if (!opened) return opened.error();
     event_log = std::move(*opened);
+    if (callbacks.between) event_log = callbacks.between(std::move(event_log));
 
     std::vector<std::string> topics;
     for (const auto& [topic, plan] : *plans) {
