@@ -34,7 +34,11 @@ class FreshetProcess:
         self._lines = []
         self._changed = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
-        self.ready = None if ready_within is None else self.wait_for_line("ready", ready_within)
+        try:
+            self.ready = None if ready_within is None else self.wait_for_line("ready", ready_within)
+        except TimeoutError:
+            self.kill()
+            raise
 
     def _read(self):
         with self._process.stdout as output:
