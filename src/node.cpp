@@ -300,6 +300,8 @@ Result<void> Node::Parts::start_ingest() {
 }
 
 Result<void> Node::Parts::start_lookups() {
+    for (const View& view : config.definitions.views)
+        if (!view.owner.empty()) metrics.set_owner(view.name, view.owner);
     lookups = std::make_unique<LookupServer>(
         LookupOptions::from(config.lookup), config.definitions, config.redis, lookup_metrics,
         [status = status] { return status->lines(); }, redis_cluster);
