@@ -108,7 +108,9 @@ void print_view(const CheckedView& checked, std::optional<std::uint64_t> entitie
     const View& view = checked.view;
     std::cout << "\nview " << view.id() << "\n  source " << view.source << ", entity " << entity_text(checked)
               << ", clock " << (view.clock == View::Clock::event ? "event" : "wall") << ", retain "
-              << duration_text(view.retain) << "\n";
+              << duration_text(view.retain);
+    if (!view.owner.empty()) std::cout << ", owner " << view.owner;
+    std::cout << "\n";
     if (view.where) std::cout << "  where " << view.where->text() << "\n";
     std::vector<std::vector<std::string>> rows{{"  FEATURE", "WINDOW", "HOP", "TILES", "VALUE", "SHARES WITH"}};
     for (std::size_t i = 0; i < view.features.size(); ++i) {
@@ -188,6 +190,7 @@ Json json_of_view(const CheckedView& checked, std::optional<std::uint64_t> entit
     for (const std::size_t column : view.entity) json["entity"].push_back(checked.source.fields[column].name);
     json["clock"] = view.clock == View::Clock::event ? "event" : "wall";
     json["retain_ms"] = view.retain.count();
+    json["owner"] = view.owner.empty() ? Json(nullptr) : Json(view.owner);
     json["where"] = view.where ? Json(view.where->text()) : Json(nullptr);
     json["features"] = Json::array();
     for (std::size_t i = 0; i < view.features.size(); ++i) {

@@ -120,7 +120,7 @@ struct Node::Parts {
     std::unique_ptr<PrivateRedis> redis;
     std::shared_ptr<ClusterTopology> redis_cluster;  // null: a single server
     std::unique_ptr<EmbeddedBroker> broker;
-    std::shared_ptr<KafkaLog> event_log;
+    std::shared_ptr<EventLog> event_log;
     ActorConfig actor_config;
     std::unique_ptr<caf::actor_system> actors;
     WriterActor writer;
@@ -256,6 +256,7 @@ Result<void> Node::Parts::start_ingest() {
     auto opened = KafkaLog::open(kafka_settings());
     if (!opened) return opened.error();
     event_log = std::move(*opened);
+    if (callbacks.between) event_log = callbacks.between(std::move(event_log));
 
     std::vector<std::string> topics;
     for (const auto& [topic, plan] : *plans) {
@@ -299,6 +300,8 @@ Result<void> Node::Parts::start_ingest() {
 }
 
 Result<void> Node::Parts::start_lookups() {
+    for (const View& view : config.definitions.views)
+        if (!view.owner.empty()) metrics.set_owner(view.name, view.owner);
     lookups = std::make_unique<LookupServer>(
         LookupOptions::from(config.lookup), config.definitions, config.redis, lookup_metrics,
         [status = status] { return status->lines(); }, redis_cluster);

@@ -12,6 +12,8 @@
 
 namespace freshet {
 
+class EventLog;
+
 // Where a running node can be reached.
 struct NodeAddresses {
     std::string lookup;   // host:port; empty when it does not serve
@@ -30,6 +32,8 @@ public:
     struct Callbacks {
         std::function<bool()> give_up;
         std::function<void(const Error&)> refused;
+        // What stands between the node and its log; none: nothing. Tests put faults there.
+        std::function<std::shared_ptr<EventLog>(std::shared_ptr<EventLog>)> between = nullptr;
     };
 
     // Connects, waiting for services that are not up yet, and begins to work. Embedded services are started by

@@ -3,6 +3,7 @@ beside the time until a bare consumer has received it, which is Kafka's own; aga
 meanwhile."""
 import sys
 
+import freshness_plot
 import ingest
 import payments
 
@@ -28,6 +29,7 @@ def run(bench):
                 first += probes
         for rate in rates:
             _report(bench, rate, found[rate])
+        _plot(bench, found)
         verdict = _counted_once(stream, first - FIRST_PROBE)
         stream.stop()
     return bench.finish(verdict)
@@ -59,6 +61,13 @@ def _report(bench, rate, turns):
         theirs = _median([turn["received"][share] for turn in turns])
         bench.row(f"event to readable at {rate:,} events/s, {share}", "ms", ours, "bare consumer", theirs,
                   ours / theirs)
+
+
+def _plot(bench, found):
+    points = [(rate, *(_median([turn[which][share] for turn in turns])
+                       for which in ("readable", "received") for share in ("p99", "p50")))
+              for rate, turns in found.items()]
+    bench.keep("freshness.svg", freshness_plot.svg(points))
 
 
 def _counted_once(stream, probes):

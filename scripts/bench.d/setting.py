@@ -214,12 +214,17 @@ class Bench:
                           "ratio": ratio})
         print(_line(self.rows[-1]), flush=True)
 
+    def keep(self, name, text):
+        """A file of the result; its path."""
+        path = ROOT / "build" / "bench" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
     def finish(self, oracle):
         result = {"bench": self.name, "machine": self.machine, "quick": self.quick, "turns": self.turns,
                   "rows": self.rows, "facts": self.facts, "oracle": oracle}
-        path = ROOT / "build" / "bench" / f"{self.name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=1) + "\n")
+        path = self.keep(f"{self.name}.json", json.dumps(result, indent=1) + "\n")
         print(f"\n{self.machine}\noracle: {oracle}\n{path}")
         if oracle == "equal":
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -110,7 +110,7 @@ private:
             starts.push_back(view_start(*views()[v], source_->source, facts.view_starts[v]));
         const auto decision = life_.begin(**facts.log, steady_clock::now(), starts);
         if (!decision) return fail(decision.error());
-        for (const std::string& note : decision->notes) log::warn(note);
+        for (const std::string& note : decision->notes) log::warn(note, {.partition = partition_});
         begin_at(*decision);
     }
 
@@ -126,8 +126,9 @@ private:
         send(watch_, WatchEnd{partition_, me});
         send(supervisor_, PartitionRunning{partition_, life_.epoch()});
         log::info(partition_.text() + ": consuming from offset " + std::to_string(decision.from.value) +
-                  " under epoch " + std::to_string(life_.epoch().value) + ", generation " +
-                  std::to_string(life_.generation().value));
+                      " under epoch " + std::to_string(life_.epoch().value) + ", generation " +
+                      std::to_string(life_.generation().value),
+                  {.partition = partition_, .offset = decision.from, .epoch = life_.epoch()});
         go_on();
         drain();
     }
@@ -298,7 +299,8 @@ private:
     void finish_if_stopped() {
         if (!life_.over()) return;
         commit(life_.next_commit());
-        log::info(partition_.text() + ": stopped at offset " + std::to_string(life_.recorded().value));
+        log::info(partition_.text() + ": stopped at offset " + std::to_string(life_.recorded().value),
+                  {.partition = partition_, .offset = life_.recorded(), .epoch = life_.epoch()});
         end_life();
     }
 

@@ -104,15 +104,17 @@ private:
         spec_.parts->metrics->life_cut(partition, reason);
         life->second.consumer = nullptr;
         spec_.status->set(partition, "failed: " + error.message);
-        if (error.code == Errc::refused) return refuse(error.within(partition.text()));
+        if (error.code == Errc::refused)
+            return refuse(error.within(partition.text()), {.partition = partition});
         log::warn(partition.text() + ": " + error.message + "; beginning again in " +
-                  std::to_string(life->second.back_off.count()) + " ms");
+                      std::to_string(life->second.back_off.count()) + " ms",
+                  {.partition = partition});
         delayed_send(this, life->second.back_off, RestartPartition{partition});
         life->second.back_off = std::min(life->second.back_off * 2, kLongestBackOff);
     }
 
-    void refuse(const Error& error) {
-        log::error(error.message);
+    void refuse(const Error& error, const log::About& about = {}) {
+        log::error(error.message, about);
         if (spec_.refuse) spec_.refuse(error);
     }
 
@@ -162,7 +164,7 @@ private:
     // Ends a life of a partition that is this node's no more.
     void cut(const Partition& partition, const ConsumerActor& consumer, std::string_view reason,
              const std::string& told) {
-        log::warn(partition.text() + ": " + told);
+        log::warn(partition.text() + ": " + told, {.partition = partition});
         spec_.parts->metrics->life_cut(partition, reason);
         spec_.parts->log->stop(partition);
         send_exit(consumer, caf::exit_reason::kill);

@@ -8,6 +8,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <limits>
+#include <map>
 #include <unordered_map>
 
 #include "model/freshness_tracker.hpp"
@@ -100,6 +101,14 @@ struct Metrics::Impl {
             lookup_errors.Add(label("code", code));
     }
 
+    std::map<std::string, std::string, std::less<>> owners;  // by view
+
+    prometheus::Labels labels_of_view(std::string_view view) const {
+        prometheus::Labels labels = label("view", view);
+        if (const auto owner = owners.find(view); owner != owners.end()) labels.emplace("owner", owner->second);
+        return labels;
+    }
+
     prometheus::Family<prometheus::Histogram>& lookup_seconds =
         histogram(*registry, "freshet_lookup_seconds", "from a request's last byte to its answer, by command");
     prometheus::Family<prometheus::Counter>& lookup_entities =
@@ -150,6 +159,9 @@ void Metrics::expect_topic(std::string_view topic) {
         event_dropped(topic, name_of(static_cast<DeadLetterReason>(i)), 0);
     event_dropped(topic, "late", 0);
 }
+void Metrics::set_owner(std::string_view view, std::string_view owner) {
+    impl_->owners.insert_or_assign(std::string(view), std::string(owner));
+}
 void Metrics::events_read(std::string_view topic, std::uint64_t events, std::uint64_t bytes) {
     impl_->read.Add(label("topic", topic)).Increment(static_cast<double>(events));
     impl_->read_bytes.Add(label("topic", topic)).Increment(static_cast<double>(bytes));
@@ -195,12 +207,13 @@ void Metrics::second_step() { impl_->second_steps.Increment(); }
 void Metrics::staleness(std::string_view view, std::optional<Duration> staleness,
                         std::optional<Duration> most) {
     const auto in_seconds = [](Duration d) { return std::chrono::duration<double>(d).count(); };
-    impl_->staleness.Add(label("view", view))
-        .Set(staleness ? in_seconds(*staleness) : std::numeric_limits<double>::infinity());
+    const prometheus::Labels labels = impl_->labels_of_view(view);
+    impl_->staleness.Add(labels).Set(staleness ? in_seconds(*staleness)
+                                               : std::numeric_limits<double>::infinity());
     if (!most) return;
-    impl_->max_staleness.Add(label("view", view)).Set(in_seconds(*most));
-    impl_->looks.Add(label("view", view)).Increment();
-    impl_->breaches.Add(label("view", view)).Increment(is_fresh(staleness, *most) ? 0 : 1);
+    impl_->max_staleness.Add(labels).Set(in_seconds(*most));
+    impl_->looks.Add(labels).Increment();
+    impl_->breaches.Add(labels).Increment(is_fresh(staleness, *most) ? 0 : 1);
 }
 void Metrics::looked_in_cache(std::uint64_t found, std::uint64_t not_found) {
     if (found > 0) impl_->cache_hits.Increment(static_cast<double>(found));

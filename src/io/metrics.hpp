@@ -29,6 +29,9 @@ public:
     // hides that from rate().
     void expect_topic(std::string_view topic);
 
+    // Whatever is told of this view has a label `owner` from now on. Before anything is.
+    void set_owner(std::string_view view, std::string_view owner);
+
     void events_read(std::string_view topic, std::uint64_t events, std::uint64_t bytes);
     void events_counted(std::string_view topic, std::uint64_t events);
     void event_dropped(std::string_view topic, std::string_view reason,

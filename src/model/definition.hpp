@@ -87,6 +87,7 @@ struct View {
     Duration retain{};  // resolved
     std::vector<Feature> features;
     Freshness freshness;
+    std::string owner;  // a team, for metrics and alerts; empty: none is named
 
     std::string id() const { return name + "@" + std::to_string(version); }
 };

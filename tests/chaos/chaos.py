@@ -20,7 +20,7 @@ from services import Broker, Node, Redis, wait_until
 import faults
 import verdict
 from cluster import Cluster
-from config import COUNTED, configuration
+from config import COUNTED, MAX_STALENESS, configuration
 from configuration import load_config
 from load import Load
 from prober import Outages, Prober, worst_gap
@@ -72,7 +72,7 @@ class Lab:
         self.load = Load(self.broker.port, TOPIC, PARTITIONS, source, seed, rate,
                          rate * 60 * (MOST_MINUTES + 5)).start()
         self._end.callback(self.load.abandon)
-        self.prober = Prober(self.nodes, self.load.ledger, *COUNTED).start()
+        self.prober = Prober(self.nodes, self.load.ledger, *COUNTED, max_staleness=MAX_STALENESS).start()
         self._end.callback(self.prober.stop)
 
     def _node(self, name, instance):

@@ -13,6 +13,7 @@ views:
   store_totals:
     source: orders
     entity: store
+    freshness: {{max_staleness: 2s}}
     features:
       total: {{count: "*", window: lifetime}}
       items_ever: {{sum: items, window: lifetime}}
@@ -53,6 +54,7 @@ views:
 PROBES = {"store_totals": ["s1"], "store_recent": ["s1"], "customer": [1], "city_express": ["Oslo", "1"]}
 # A lifetime count that every good event raises by one.
 COUNTED = ("store_totals", "total")
+MAX_STALENESS = 2.0                     # of its view, in seconds
 
 
 def configuration(brokers, redis, lookup, topic="orders", group="chaos", letters="", instance="",

@@ -57,6 +57,12 @@ class Ledger:
         with self._lock:
             return bisect.bisect_left(self._acked[store], watermark)
 
+    def lack(self, store, count, at):
+        """For how many seconds (at unix time `at`) the oldest event that such a count lacks had been acked; 0: none."""
+        with self._lock:
+            acked = self._acked[store]
+            return max(0.0, at - acked[count]) if count < len(acked) else 0.0
+
     def stores(self):
         with self._lock:
             return sorted(self._sent, key=lambda store: -self._sent[store])

@@ -1,7 +1,9 @@
 """Reads features from every serving node all the time: how long no answer came, and values that cannot be right.
 
 Checked at each read, whatever the faults: no count is above the events ever sent (counted twice), none is below those
-acked before the watermark that came with it (called fresher than it is), and none falls while Redis keeps its data.
+acked before the watermark that came with it (called fresher than it is), none falls while Redis keeps its data, and none
+that is called fresh lacks an event that had been acked `max_staleness` before it was asked for. The clock is the
+prober's own.
 """
 import collections
 import random
@@ -60,14 +62,18 @@ def worst_gap(times, outages):
 
 
 class Prober:
-    def __init__(self, nodes, ledger, view, feature, period=PERIOD_SECONDS):
+    def __init__(self, nodes, ledger, view, feature, period=PERIOD_SECONDS, max_staleness=None):
+        """`max_staleness`: of the view, in seconds."""
         self.complaints = []
         self.reads = 0
+        self.called_fresh = 0           # values
+        self.oldest_fresh = 0.0         # seconds that the worst of them was behind
         self._errors = collections.deque(maxlen=MOST_ERRORS)    # (monotonic time, node, text)
         self._nodes = nodes
         self._ledger = ledger
         self._view, self._feature = view, feature
         self._period = period
+        self._max_staleness = max_staleness
         self._losses = 0                # changes whenever Redis forgets something
         self._lock = threading.Lock()
         self._answers = []
@@ -164,8 +170,19 @@ class Prober:
             self._answers.append(answer)
             if kept:
                 self._latest[node.name] = answer
-        for store, (values, _, _, _), watermark in zip(chosen, rows, watermarks, strict=True):
+        for store, (values, statuses, _, _), watermark in zip(chosen, rows, watermarks, strict=True):
             self._judge(node, store, values[0] or 0, watermark, seen, losses if kept else None)
+            if self._max_staleness is not None and statuses[0] == b"fresh":
+                self._judge_fresh(node, store, values[0] or 0, asked)
+
+    def _judge_fresh(self, node, store, count, asked):
+        lack = self._ledger.lack(store, count, asked)
+        if lack > self._max_staleness:
+            self._complain(f"{node.name}: {store!r} has {count} events and is called fresh, but lacks one that was acked "
+                           f"{lack:.3f} s before it was asked for")
+        with self._lock:
+            self.called_fresh += 1
+            self.oldest_fresh = max(self.oldest_fresh, lack)
 
     def _judge(self, node, store, count, watermark, seen, losses):
         most = self._ledger.most(store)

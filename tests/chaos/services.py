@@ -149,16 +149,18 @@ class Broker(kafka_services.Kafka):
 class Node:
     """A `freshet run` with an address of its own that it keeps over restarts."""
 
-    def __init__(self, name, directory, config):
-        """`config(lookup)` gives the text of the configuration for an address of look-ups."""
+    def __init__(self, name, directory, config, program=None, environment=None):
+        """`config(lookup)` gives the text of the configuration for an address of look-ups; `program` is another one
+        than freshet, and `environment` is added to the own one."""
         self.name = name
         self.port = kafka_services._free_port()
         self.starts = 0
         self.held = False
         self.config_path = directory / f"{name}.yaml"
-        self._log = directory / f"{name}.log"
+        self.log_path = directory / f"{name}.log"
         self.config_path.write_text(config(f"{HOST}:{self.port}"))
         self._process = None
+        self._how = {"program": program, "environment": environment}
 
     @property
     def running(self):
@@ -170,11 +172,11 @@ class Node:
 
     @property
     def log(self):
-        return self._log.read_text(errors="replace")
+        return self.log_path.read_text(errors="replace")
 
     def start(self, ready_within=60.0):
         self.starts += 1
-        self._process = FreshetProcess(["run", "-c", str(self.config_path)], self._log, ready_within)
+        self._process = FreshetProcess(["run", "-c", str(self.config_path)], self.log_path, ready_within, **self._how)
         return self
 
     def kill(self):

@@ -100,6 +100,17 @@ class Counts(unittest.TestCase):
         self.assertIn("fell from 3 to 2", self.judge((3, None, 0), (2, None, 0)))
         self.assertEqual(self.judge((3, None, 0), (2, None, 1)), "")
 
+    def test_called_fresh_beyond_the_objective(self):
+        for at in (10.0, 11.0, 12.0):
+            self.take(event(), at)
+        prober, node = Prober([], self.ledger, "totals", "total", max_staleness=2.0), type("Node", (), {"name": "n"})
+        for count, asked in ((3, 99.0), (2, 14.0), (0, 9.0)):
+            prober._judge_fresh(node, "s1", count, asked)
+        self.assertEqual((prober.complaints, prober.called_fresh, prober.oldest_fresh), ([], 3, 2.0))
+        prober._judge_fresh(node, "s1", 1, 13.5)
+        self.assertIn("'s1' has 1 events and is called fresh, but lacks one that was acked 2.500 s before",
+                      prober.complaints[0])
+
 
 class Log(unittest.TestCase):
     def test_what_kafka_acked_must_be_there(self):

@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "chaos")
 from services import Broker, Node, Redis, wait_until
 
 import verdict
-from config import COUNTED, PROBES, configuration
+from config import COUNTED, MAX_STALENESS, PROBES, configuration
 from configuration import parse_config
 from load import Load
 from prober import Prober
@@ -64,7 +64,7 @@ class FaultTest(unittest.TestCase):
         self.load = Load(self.broker.port, self.topic, partitions, self.config.sources["orders"], self.topic,
                          EVENTS_A_SECOND, MOST_EVENTS).start()
         self.addCleanup(self.load.abandon)
-        self.prober = Prober(self.nodes, self.load.ledger, *COUNTED).start()
+        self.prober = Prober(self.nodes, self.load.ledger, *COUNTED, max_staleness=MAX_STALENESS).start()
         self.addCleanup(self.prober.stop)
         self.wait_for_fresh()
 

@@ -172,7 +172,8 @@ TEST_CASE("sources and views keep what they declare") {
         "max_jump: 1d\n"
         "views:\n  v: {version: 3, source: s, entity: [id, at], clock: event, start: latest, retain: 0s, "
         "where: at > 0,\n"
-        "    freshness: {max_staleness: 5s, on_breach: null}, features: {c: {count: \"*\", window: 1h}}}");
+        "    owner: risk-2, freshness: {max_staleness: 5s, on_breach: null}, features: {c: {count: \"*\", "
+        "window: 1h}}}");
     const Source& source = config.definitions.sources.front();
     CHECK(source.dead_letter_topic == "letters");
     CHECK(std::get<Timestamp>(source.start) == from_unix_ms(1'714'521'600'250));
@@ -188,6 +189,7 @@ TEST_CASE("sources and views keep what they declare") {
     CHECK(view.where.has_value());
     CHECK(view.freshness.max_staleness == Duration{5s});
     CHECK(view.freshness.on_breach == OnBreach::null);
+    CHECK(view.owner == "risk-2");
 }
 
 TEST_CASE("addresses are read in all their forms") {

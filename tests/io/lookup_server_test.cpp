@@ -322,6 +322,9 @@ TEST_CASE_FIXTURE(LookupFixture, "FS.VIEWS lists the views and describes one") {
         "\"entity\" [\"card\" \"country\"] \"clock\" \"event\" \"retain_ms\" 600000 "));
     CHECK(view.find("[\"name\" \"spent_1h\" \"function\" \"sum\" \"field\" \"amount\" \"window_ms\" 3600000 "
                     "\"hop_ms\" 60000]") != std::string::npos);
+    CHECK(view.find("owner") == std::string::npos);
+    CHECK(c("FS.VIEWS strict").find("\"on_breach\" \"error\" \"owner\" \"risk\" \"features\"") !=
+          std::string::npos);
 }
 
 TEST_CASE_FIXTURE(LookupFixture, "stop answers what is pending and then closes") {

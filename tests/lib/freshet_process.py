@@ -25,15 +25,20 @@ def binary():
 
 class FreshetProcess:
     """`ready` holds the addresses of a node that serves. The log goes to `log_path`, or to standard error.
-    `ready_within=None` does not wait for it."""
+    `ready_within=None` does not wait for it; `environment` is added to the own one."""
 
-    def __init__(self, arguments, log_path=None, ready_within=60.0):
+    def __init__(self, arguments, log_path=None, ready_within=60.0, program=None, environment=None):
         with open(log_path, "ab") if log_path else contextlib.nullcontext() as log:
-            self._process = subprocess.Popen([binary(), *arguments], stdout=subprocess.PIPE, stderr=log)
+            self._process = subprocess.Popen([program or binary(), *arguments], stdout=subprocess.PIPE, stderr=log,
+                                             env={**os.environ, **(environment or {})})
         self._lines = []
         self._changed = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
-        self.ready = None if ready_within is None else self.wait_for_line("ready", ready_within)
+        try:
+            self.ready = None if ready_within is None else self.wait_for_line("ready", ready_within)
+        except TimeoutError:
+            self.kill()
+            raise
 
     def _read(self):
         with self._process.stdout as output:

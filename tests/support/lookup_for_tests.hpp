@@ -188,7 +188,9 @@ inline Definitions payment_views() {
     spend.features.push_back(feature("last_ok", Function::last, 4, 1h));
     add("pairs", {0, 1}, View::Clock::event);
     add("now", {0}, View::Clock::wall).freshness.max_staleness = 1h;
-    add("strict", {0}, View::Clock::event).freshness = {5s, OnBreach::error};
+    View& strict = add("strict", {0}, View::Clock::event);
+    strict.freshness = {5s, OnBreach::error};
+    strict.owner = "risk";
     add("hiding", {0}, View::Clock::event).freshness = {5s, OnBreach::null};
     definitions.services = {
         {"cards", {{"spend", "payments_5m"}, {"spend", "mean_price_1h"}}},

@@ -198,6 +198,12 @@ bool is_name(std::string_view text) {
     return std::ranges::all_of(text, [&](char c) { return letter(c) || is_digit(c) || c == '_'; });
 }
 
+bool is_owner(std::string_view text) {
+    std::string name(text);
+    std::ranges::replace(name, '-', '_');
+    return is_name(name);
+}
+
 bool is_topic(std::string_view text) {
     if (text.empty() || text.size() > 249 || text == "." || text == "..") return false;
     return std::ranges::all_of(text, [](char c) {

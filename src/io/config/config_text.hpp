@@ -35,6 +35,8 @@ std::optional<Timestamp> parse_rfc3339(std::string_view text);
 
 // [a-z][a-z0-9_]{0,63}: sources, fields, views, features and services.
 bool is_name(std::string_view text);
+// Of who owns a view: as a name, with - too.
+bool is_owner(std::string_view text);
 
 // What Kafka accepts as a topic's name: 1 to 249 of [A-Za-z0-9._-], not `.` or `..`.
 bool is_topic(std::string_view text);

@@ -130,8 +130,8 @@ void read_contents(const MapReader& map, const std::string& what, const Source& 
     }
 }
 
-const std::vector<std::string> kViewKeys{"version", "source", "entity",   "clock",    "start",
-                                         "where",   "retain", "features", "freshness"};
+const std::vector<std::string> kViewKeys{"version", "source", "entity",   "clock",     "start",
+                                         "where",   "retain", "features", "freshness", "owner"};
 
 // What a service's `view.feature` names, or a complaint.
 std::optional<std::pair<std::string, std::string>> find_feature(const ConfigNode& node, const std::string& what,
@@ -163,6 +163,15 @@ std::optional<std::pair<std::string, std::string>> find_feature(const ConfigNode
     return std::pair{view_name, feature_name};
 }
 
+std::string read_owner(const ConfigNode& node, const std::string& what, ConfigErrors& errors) {
+    auto owner = read_text(node, what, errors);
+    if (owner && !is_owner(*owner))
+        errors.add(node.place, what + ": " + in_quotes(*owner) +
+                                   " cannot name an owner; write a lower-case letter and at most 63 further of "
+                                   "a-z, 0-9, _ and -");
+    return owner.value_or("");
+}
+
 }  // namespace
 
 void read_view(const ConfigEntry& entry, Definitions& definitions, ConfigErrors& errors) {
@@ -183,6 +192,7 @@ void read_view(const ConfigEntry& entry, Definitions& definitions, ConfigErrors&
     if (const ConfigNode* start = map.find("start")) view.start = read_start(*start, what + ".start", errors);
     if (const ConfigNode* freshness = map.find("freshness"))
         read_freshness(*freshness, what, view.freshness, errors);
+    if (const ConfigNode* owner = map.find("owner")) view.owner = read_owner(*owner, what + ".owner", errors);
 
     const Source* source = find_source(map, what, definitions, errors);
     if (source == nullptr) return;

@@ -57,11 +57,11 @@ void FreshnessWatch::changed(const ServedView& view, Timestamp at, const Watched
     std::string what = "view " + view.name();
     if (objective.in_breach()) {
         what += " is in breach: " + behind(watched.staleness, objective) + "; " + watched.reason;
-        log::warn(what);
+        log::warn(what, {.view = view.name()});
     } else {
         what += " is fresh again, after " + std::to_string((at - *objective.breach_began()).count() / 1000) +
                 " s in breach";
-        log::info(what);
+        log::info(what, {.view = view.name()});
     }
     transitions_.push_front(utc(at) + " " + what);
     if (transitions_.size() > kMostTransitions) transitions_.pop_back();
