@@ -23,6 +23,7 @@
 #include "io/redis/private_redis.hpp"
 #include "io/redis/redis_connection.hpp"
 #include "io/redis/redis_partial_store.hpp"
+#include "io/redis/redis_tls.hpp"
 #include "model/memory_budget.hpp"
 
 namespace freshet {
@@ -351,7 +352,9 @@ Result<std::unique_ptr<Node>> Node::start(Config config, Callbacks callbacks, in
 const NodeAddresses& Node::addresses() const { return parts_->addresses; }
 
 Result<void> Node::reload_certificates() {
-    return parts_->lookups ? parts_->lookups->reload_certificates() : Result<void>{};
+    const Result<void> to_redis = reload_redis_tls();
+    const Result<void> of_lookups = parts_->lookups ? parts_->lookups->reload_certificates() : Result<void>{};
+    return to_redis ? of_lookups : to_redis;
 }
 
 std::map<Partition, Offset> Node::recorded() const { return parts_->status->recorded(); }

@@ -207,6 +207,18 @@ TEST_CASE("addresses are read in all their forms") {
     CHECK(parsed(kSource + kView + "roles: serve").roles == Roles{false, true});
 }
 
+TEST_CASE("how redis is reached, by TLS") {
+    const auto redis = [](const std::string& options) {
+        return parsed(kSource + kView + "redis: {" + options + "}").redis;
+    };
+    CHECK_FALSE(redis("prefix: p").tls.on);
+    CHECK_FALSE(redis("tls: false").tls.on);
+    CHECK(redis("tls: true").tls == ClientTlsConfig{true, "", "", "", "", true});
+    CHECK(redis("tls: {}").tls.on);
+    CHECK(redis("tls: {ca: /ca.pem, certificate: /n.pem, key: /n.key, server_name: r, verify: false}").tls ==
+          ClientTlsConfig{true, "/ca.pem", "/n.pem", "/n.key", "r", false});
+}
+
 TEST_CASE("durations and times are read as they are written") {
     for (const char* text : {"500ms", "30s", "90m", "1h", "7d", "0s"})
         CHECK(duration_text(*parse_duration(text)) == text);

@@ -149,6 +149,51 @@ void read_redis_address(const ConfigNode& node, RedisConfig& redis, ConfigErrors
     }
 }
 
+// A path relative to the file that it stands in.
+void read_path(const MapReader& map, const ConfigNode* node, std::string_view key, std::string& path) {
+    if (!node) return;
+    map.text(key, path);
+    if (!path.empty()) path = (std::filesystem::path{node->place.file}.parent_path() / path).string();
+}
+
+void read_client_tls(const ConfigNode& node, ClientTlsConfig& tls, ConfigErrors& errors) {
+    if (node.kind == Kind::scalar) {
+        if (node.text == "true" || node.text == "false") {
+            tls.on = node.text == "true";
+        } else {
+            errors.add(node.place,
+                       "redis.tls is no map; write {ca: ca.pem}, or true to trust whom the system trusts");
+        }
+        return;
+    }
+    const MapReader map{
+        node,
+        "redis.tls",
+        {{"ca", "certificate", "key", "server_name", "verify"},
+         {},
+         {{"cert", "certificate"}, {"cacert", "ca"}, {"ca_file", "ca"}, {"sni", "server_name"}}},
+        errors};
+    tls.on = true;
+    read_path(map, map.find("ca"), "ca", tls.ca);
+    read_path(map, map.find("certificate"), "certificate", tls.certificate);
+    read_path(map, map.find("key"), "key", tls.key);
+    map.text("server_name", tls.server_name);
+    map.boolean("verify", tls.verify);
+    if (tls.certificate.empty() != tls.key.empty())
+        errors.add(node.place, "redis.tls has one of certificate and key; write both, or neither");
+    if (!tls.verify)
+        errors.warn(map.find("verify")->place,
+                    "redis.tls.verify is false: whoever stands between can read and change what goes to Redis");
+}
+
+// What does not go with `tls`.
+void check_redis_ways(const MapReader& map, const RedisConfig& redis, ConfigErrors& errors) {
+    const bool by_socket = redis.embedded || !redis.unix_socket.empty();
+    if (redis.tls.on && by_socket)
+        errors.add(map.find("tls")->place,
+                   "redis.tls is of TCP, but redis.address is a socket on this machine; remove one");
+}
+
 void read_redis_mode(const MapReader& map, RedisConfig& redis, ConfigErrors& errors) {
     constexpr Choice modes[] = {{"auto"}, {"standalone"}, {"cluster"}};
     map.choice("mode", modes, redis.mode);
@@ -165,8 +210,8 @@ void read_redis_mode(const MapReader& map, RedisConfig& redis, ConfigErrors& err
 void read_redis(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors) {
     const MapReader map{node,
                         "redis",
-                        {{"address", "mode", "prefix", "user", "password"},
-                         {"tls"},
+                        {{"address", "mode", "prefix", "user", "password", "tls"},
+                         {},
                          {{"host", "address"}, {"cluster", "address"}}},
                         errors};
     if (const ConfigNode* address = map.find("address")) read_redis_address(*address, redis, errors);
@@ -183,13 +228,8 @@ void read_redis(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors
     if (!redis.user.empty() && redis.password.empty()) {
         errors.add(map.find("user")->place, "redis.user has no password; add `password: ${REDIS_PASSWORD}`");
     }
-}
-
-// A path relative to the file that it stands in.
-void read_path(const MapReader& map, const ConfigNode* node, std::string_view key, std::string& path) {
-    if (!node) return;
-    map.text(key, path);
-    if (!path.empty()) path = (std::filesystem::path{node->place.file}.parent_path() / path).string();
+    if (const ConfigNode* tls = map.find("tls")) read_client_tls(*tls, redis.tls, errors);
+    check_redis_ways(map, redis, errors);
 }
 
 void read_tls(const ConfigNode& node, TlsConfig& tls, ConfigErrors& errors) {

@@ -14,7 +14,7 @@
 #include "io/lookup/lookup_catalogue.hpp"
 #include "io/lookup/lookup_engine.hpp"
 #include "io/lookup/lookup_server.hpp"
-#include "io/lookup/tls.hpp"
+#include "io/tls.hpp"
 
 namespace freshet {
 

@@ -114,7 +114,9 @@ void LookupLoop::welcome(asio::ip::tcp::socket socket) {
         socket.write_some(asio::buffer(std::string("-ERR max number of clients reached\r\n")), ignored);
         return;
     }
-    auto client = std::make_shared<LookupClient>(*this, LookupSocket(std::move(socket), shared_.tls), id);
+    LookupClient::Socket speaking(std::move(socket));
+    if (const std::shared_ptr<TlsContext> tls = shared_.tls) speaking.speak(std::make_unique<TlsStream>(tls));
+    auto client = std::make_shared<LookupClient>(*this, std::move(speaking), id);
     clients_.emplace(id, client);
     client->start();
 }
