@@ -57,6 +57,17 @@ struct ClientTlsConfig {
     friend bool operator==(const ClientTlsConfig&, const ClientTlsConfig&) = default;
 };
 
+// Who knows which server of a replicated set is the primary.
+struct SentinelConfig {
+    std::vector<Endpoint> addresses;  // empty: there are none
+    std::string master;               // the name that they watch it by
+    // Of the sentinels themselves. Empty: no AUTH.
+    std::string user;
+    std::string password;
+
+    friend bool operator==(const SentinelConfig&, const SentinelConfig&) = default;
+};
+
 struct RedisConfig {
     // Of a cluster, one of its nodes. Unused when `embedded` or when `unix_socket` is set. All three are
     // written as `address:`.
@@ -71,7 +82,8 @@ struct RedisConfig {
     // Empty: no AUTH. A password without a user is the one of `requirepass`.
     std::string user;
     std::string password;
-    ClientTlsConfig tls;  // to every server
+    ClientTlsConfig tls;      // to every server, sentinels too
+    SentinelConfig sentinel;  // where there are some, they are asked for `address`
 
     friend bool operator==(const RedisConfig&, const RedisConfig&) = default;
 };

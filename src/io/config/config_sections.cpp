@@ -186,12 +186,41 @@ void read_client_tls(const ConfigNode& node, ClientTlsConfig& tls, ConfigErrors&
                     "redis.tls.verify is false: whoever stands between can read and change what goes to Redis");
 }
 
-// What does not go with `tls`.
+void read_sentinel(const ConfigNode& node, SentinelConfig& sentinel, ConfigErrors& errors) {
+    const MapReader map{node,
+                        "redis.sentinel",
+                        {{"addresses", "master", "user", "password"},
+                         {},
+                         {{"address", "addresses"},
+                          {"nodes", "addresses"},
+                          {"master_name", "master"},
+                          {"service_name", "master"},
+                          {"primary", "master"}}},
+                        errors};
+    if (const ConfigNode* at = map.require("addresses", "addresses: [\"10.0.0.1:26379\", ...]"))
+        sentinel.addresses = read_endpoints(*at, "redis.sentinel.addresses", errors);
+    if (map.require("master", "master: mymaster")) map.text("master", sentinel.master);
+    require_text(map, "master", sentinel.master, errors);
+    map.text("user", sentinel.user);
+    map.text("password", sentinel.password);
+    if (!sentinel.user.empty() && sentinel.password.empty())
+        errors.add(map.find("user")->place,
+                   "redis.sentinel.user has no password; add `password: ${SENTINEL_PASSWORD}`");
+}
+
+// What stands beside `sentinel` and `tls` and does not go with them.
 void check_redis_ways(const MapReader& map, const RedisConfig& redis, ConfigErrors& errors) {
     const bool by_socket = redis.embedded || !redis.unix_socket.empty();
     if (redis.tls.on && by_socket)
         errors.add(map.find("tls")->place,
                    "redis.tls is of TCP, but redis.address is a socket on this machine; remove one");
+    if (!map.find("sentinel")) return;
+    if (map.find("address"))
+        errors.add(map.find("address")->place,
+                   "redis.address is what the sentinels are asked for; remove one of the two");
+    if (redis.mode == RedisConfig::Mode::cluster)
+        errors.add(map.find("mode")->place,
+                   "redis.mode is cluster, but sentinels watch a single primary; remove one of the two");
 }
 
 void read_redis_mode(const MapReader& map, RedisConfig& redis, ConfigErrors& errors) {
@@ -210,7 +239,7 @@ void read_redis_mode(const MapReader& map, RedisConfig& redis, ConfigErrors& err
 void read_redis(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors) {
     const MapReader map{node,
                         "redis",
-                        {{"address", "mode", "prefix", "user", "password", "tls"},
+                        {{"address", "mode", "prefix", "user", "password", "tls", "sentinel"},
                          {},
                          {{"host", "address"}, {"cluster", "address"}}},
                         errors};
@@ -229,6 +258,7 @@ void read_redis(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors
         errors.add(map.find("user")->place, "redis.user has no password; add `password: ${REDIS_PASSWORD}`");
     }
     if (const ConfigNode* tls = map.find("tls")) read_client_tls(*tls, redis.tls, errors);
+    if (const ConfigNode* sentinel = map.find("sentinel")) read_sentinel(*sentinel, redis.sentinel, errors);
     check_redis_ways(map, redis, errors);
 }
 
