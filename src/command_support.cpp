@@ -148,7 +148,14 @@ Result<AskTarget> find_node(const AskOptions& options) {
 }
 
 Result<std::unique_ptr<RespClient>> connect_to(const AskTarget& target, const AskOptions& options) {
-    auto client = RespClient::connect(target.address, kAskTimeout);
+    std::unique_ptr<TlsStream> tls;
+    if (options.tls.on || (target.config && !target.config->lookup.tls.certificate.empty())) {
+        const auto context = TlsContext::load(options.tls, "--");
+        if (!context) return context.error();
+        const std::string& name = options.tls.server_name;
+        tls = std::make_unique<TlsStream>(*context, name.empty() ? target.address.host : name);
+    }
+    auto client = RespClient::connect(target.address, kAskTimeout, std::move(tls));
     const char* const password = std::getenv("FRESHET_PASSWORD");
     if (!client || !password) return client;
     const std::string user = options.user.empty() ? "default" : options.user;

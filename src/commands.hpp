@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "io/config/config.hpp"
+
 namespace freshet {
 
 struct RunOptions {
@@ -76,6 +78,7 @@ struct AskOptions {
     std::string config;   // for lookup.listen; or
     std::string address;  // host:port
     std::string user;     // of the node's lookup.users, with $FRESHET_PASSWORD
+    ClientTlsConfig tls;  // on also where the configuration has lookup.tls
     std::string view;     // of get
     std::vector<std::string> entities;
     std::optional<std::int64_t> at;

@@ -106,6 +106,26 @@ void add_test(CLI::App& app, Action& action) {
     command->callback([options, &action] { action = [options] { return command_test(*options); }; });
 }
 
+// Of a client of a node.
+void add_tls(CLI::App* command, ClientTlsConfig& tls) {
+    command->add_flag("--tls", tls.on, "Speak TLS; goes without saying where -c has lookup.tls");
+    const auto add_file = [&](const std::string& name, std::string& path, const std::string& what) {
+        command
+            ->add_option_function<std::string>(
+                name, [&](const std::string& given) { path = given, tls.on = true; }, what)
+            ->type_name("FILE");
+    };
+    add_file("--ca", tls.ca, "Who vouches for the node's certificate (PEM); default: whom this system trusts");
+    add_file("--certificate", tls.certificate, "Where the node asks for one (PEM)");
+    add_file("--key", tls.key, "Of --certificate (PEM)");
+    command->get_option("--certificate")->needs(command->get_option("--key"));
+    command->get_option("--key")->needs(command->get_option("--certificate"));
+    command
+        ->add_option("--server-name", tls.server_name,
+                     "That the node's certificate bears; default: the host of its address")
+        ->type_name("NAME");
+}
+
 // Of get and status: where the node is.
 void add_address(CLI::App* command, const std::shared_ptr<AskOptions>& options) {
     auto* config =
@@ -119,6 +139,7 @@ void add_address(CLI::App* command, const std::shared_ptr<AskOptions>& options) 
                      "A user of the node, where it has users; the password is taken from FRESHET_PASSWORD")
         ->type_name("NAME")
         ->default_str("default");
+    add_tls(command, options->tls);
     command->add_flag("--json", options->json, "Print JSON");
 }
 

@@ -23,6 +23,9 @@
 #include "io/redis/private_redis.hpp"
 #include "io/redis/redis_connection.hpp"
 #include "io/redis/redis_partial_store.hpp"
+#include "io/redis/redis_tls.hpp"
+#include "io/redis/sentinel_partial_store.hpp"
+#include "io/redis/sentinel_watch.hpp"
 #include "model/memory_budget.hpp"
 
 namespace freshet {
@@ -118,7 +121,8 @@ struct Node::Parts {
     Watchdog watchdog{kStuckAfter, end_stuck};
 
     std::unique_ptr<PrivateRedis> redis;
-    std::shared_ptr<ClusterTopology> redis_cluster;  // null: a single server
+    std::shared_ptr<ClusterTopology> redis_cluster;  // null: a single server, or
+    std::shared_ptr<SentinelWatch> redis_sentinels;  // the one that these name
     std::unique_ptr<EmbeddedBroker> broker;
     std::shared_ptr<EventLog> event_log;
     ActorConfig actor_config;
@@ -131,7 +135,9 @@ struct Node::Parts {
 
     Result<void> start_embedded(int partitions);
     Result<void> check_redis();
-    Result<void> check_server_at(const RedisConfig& server);
+    Result<void> ask_sentinels();
+    RedisConfig redis_now() const;
+    Result<void> check_server_now();
     Result<void> start_ingest();
     Result<void> start_lookups();
     Result<void> start_metrics();
@@ -166,11 +172,28 @@ Result<void> Node::Parts::start_embedded(int partitions) {
     return {};
 }
 
+Result<void> Node::Parts::ask_sentinels() {
+    if (config.redis.sentinel.addresses.empty()) return {};
+    auto opened = wait_for<std::shared_ptr<SentinelWatch>>([&] { return SentinelWatch::open(config.redis); },
+                                                           callbacks.give_up);
+    if (!opened) return opened.error();
+    redis_sentinels = *std::move(opened);
+    config.redis.mode = RedisConfig::Mode::standalone;
+    addresses.redis = redis_now().address.text();
+    return {};
+}
+
+// As it is reached now.
+RedisConfig Node::Parts::redis_now() const {
+    return redis_sentinels ? reached_at(config.redis, redis_sentinels->primary()) : config.redis;
+}
+
 Result<void> Node::Parts::check_redis() {
-    const auto mode = wait_for<RedisConfig::Mode>([&] { return find_mode(config.redis); }, callbacks.give_up);
+    if (auto asked = ask_sentinels(); !asked) return asked;
+    const auto mode = wait_for<RedisConfig::Mode>([&] { return find_mode(redis_now()); }, callbacks.give_up);
     if (!mode) return mode.error();
     config.redis.mode = *mode;
-    if (*mode != RedisConfig::Mode::cluster) return check_server_at(config.redis);
+    if (*mode != RedisConfig::Mode::cluster) return check_server_now();
     auto opened = wait_for<std::shared_ptr<ClusterTopology>>(
         [&] { return ClusterTopology::open(config.redis); }, callbacks.give_up);
     if (!opened) return opened.error();
@@ -187,10 +210,12 @@ Result<void> Node::Parts::check_redis() {
     return {};
 }
 
-Result<void> Node::Parts::check_server_at(const RedisConfig& server) {
-    RedisConnection connection(server);
-    const auto checked =
-        wait_for<std::vector<std::string>>([&] { return check_server(connection); }, callbacks.give_up);
+Result<void> Node::Parts::check_server_now() {
+    const auto check = [&] {
+        RedisConnection connection(redis_now());
+        return check_server(connection);
+    };
+    const auto checked = wait_for<std::vector<std::string>>(check, callbacks.give_up);
     if (!checked) return checked.error();
     for (const std::string& warning : *checked) log::warn(warning);
     return {};
@@ -289,6 +314,8 @@ Result<void> Node::Parts::start_ingest() {
     if (redis_cluster) {
         store =
             std::make_unique<ClusterPartialStore>(ClusterPartialStore::access_to(config.redis, redis_cluster));
+    } else if (redis_sentinels) {
+        store = std::make_unique<SentinelPartialStore>(config.redis, redis_sentinels);
     } else {
         store = std::make_unique<RedisPartialStore>(config.redis);
     }
@@ -304,7 +331,7 @@ Result<void> Node::Parts::start_lookups() {
         if (!view.owner.empty()) metrics.set_owner(view.name, view.owner);
     lookups = std::make_unique<LookupServer>(
         LookupOptions::from(config.lookup), config.definitions, config.redis, lookup_metrics,
-        [status = status] { return status->lines(); }, redis_cluster);
+        [status = status] { return status->lines(); }, redis_cluster, redis_sentinels);
     if (auto started = lookups->start(); !started) return started.error();
     addresses.lookup = Endpoint{config.lookup.listen.host, lookups->ports().front()}.text();
     return {};
@@ -354,7 +381,9 @@ Result<std::unique_ptr<Node>> Node::start(Config config, Callbacks callbacks, in
 const NodeAddresses& Node::addresses() const { return parts_->addresses; }
 
 Result<void> Node::reload_certificates() {
-    return parts_->lookups ? parts_->lookups->reload_certificates() : Result<void>{};
+    const Result<void> to_redis = reload_redis_tls();
+    const Result<void> of_lookups = parts_->lookups ? parts_->lookups->reload_certificates() : Result<void>{};
+    return to_redis ? of_lookups : to_redis;
 }
 
 std::map<Partition, Offset> Node::recorded() const { return parts_->status->recorded(); }

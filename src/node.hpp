@@ -43,7 +43,8 @@ public:
     ~Node();
 
     const NodeAddresses& addresses() const;
-    // Reads the certificate of look-ups again; on failure the former one stays.
+    // Reads the files of TLS again, of look-ups and to Redis; those that cannot be used leave the former in
+    // use.
     Result<void> reload_certificates();
     // The offset that each owned partition's record has reached, about a second ago.
     std::map<Partition, Offset> recorded() const;

@@ -22,9 +22,9 @@ HOST = "127.0.0.1"
 class Redis(kafka_services.Redis):
     """Saves when told to, and can be started again with its data, an older copy of them, or none."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, *options):
         self._folder = pathlib.Path(directory)
-        super().__init__(directory)
+        super().__init__(directory, *options)
 
     @property
     def _dump(self):

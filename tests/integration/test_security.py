@@ -158,6 +158,30 @@ class SecurityTest(unittest.TestCase):
             with self.assertRaises((redis.exceptions.ConnectionError, ssl.SSLError)):
                 self.connect(cert=cert).ping()
 
+    def test_the_command_line_speaks_tls(self):
+        for name in ("node", "known", "stranger"):
+            certificate(self.folder, name, name)
+        self.start(TLS.replace("key: node.key", "key: node.key, client_ca: known.pem"))
+        known = ["--certificate", "known.pem", "--key", "known.key"]
+
+        def ask(*options):
+            return subprocess.run([binary(), "get", "totals", "a", "-a", f"127.0.0.1:{self.port}", *options], timeout=WITHIN,
+                                  cwd=self.folder, capture_output=True, text=True)
+        self.assertIn("FEATURE", ask("--ca", "node.pem", *known).stdout)
+        for options, told in (([], "does it want TLS (--tls)"),
+                              (["--tls", *known], "nobody in tls.ca vouches for its certificate"),
+                              (["--ca", "stranger.pem", *known], "nobody in tls.ca vouches for its certificate"),
+                              (["--ca", "node.pem", "--server-name", "node.internal", *known], "does not bear the name"),
+                              (["--ca", "node.pem"], "certificate"), (["--ca", "none.pem"], "--ca: 'none.pem' cannot be used")):
+            done = ask(*options)
+            self.assertEqual(done.returncode, 1, options)
+            self.assertIn(told, done.stderr)
+        config = self.folder / "asked.yaml"
+        config.write_text(self.config.read_text().replace('listen: "127.0.0.1:0"\n\n', f'listen: "127.0.0.1:{self.port}"\n\n'))
+        done = subprocess.run([binary(), "status", "-c", config, "--ca", "node.pem", *known], timeout=WITHIN, cwd=self.folder,
+                              capture_output=True, text=True)
+        self.assertIn("redis", done.stdout, done.stderr)
+
     def test_a_new_certificate_is_served_after_sighup(self):
         certificate(self.folder, "node", "first")
         self.start(TLS)

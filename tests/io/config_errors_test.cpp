@@ -145,6 +145,24 @@ redis: {user: me}
     3:15: redis.user has no password; add `password: ${REDIS_PASSWORD}`
 redis: {host: a}
     3:9: unknown key "host"; write "address" (in redis)
+redis: {tls: yes}
+    3:14: redis.tls is no map; write {ca: ca.pem}, or true to trust whom the system trusts
+redis: {tls: {cert: a.pem}}
+    3:15: unknown key "cert"; write "certificate" (in redis.tls)
+redis: {tls: {certificate: a.pem}}
+    3:14: redis.tls has one of certificate and key; write both, or neither
+redis: {address: /a.sock, tls: true}
+    3:32: redis.tls is of TCP, but redis.address is a socket on this machine; remove one
+redis: {sentinel: {addresses: "a:1"}}
+    3:19: redis.sentinel has no "master"; add it, such as master: mymaster
+redis: {sentinel: {addresses: "a", master: m}}
+    3:31: redis.sentinel.addresses: "a" is not an address: it has no port; write host:port, such as 127.0.0.1:7600
+redis: {sentinel: {addresses: "a:1", master: m, user: u}}
+    3:55: redis.sentinel.user has no password; add `password: ${SENTINEL_PASSWORD}`
+redis: {address: "a:1", sentinel: {addresses: "a:1", master: m}}
+    3:18: redis.address is what the sentinels are asked for; remove one of the two
+redis: {mode: cluster, sentinel: {addresses: "a:1", master: m}}
+    3:15: redis.mode is cluster, but sentinels watch a single primary; remove one of the two
 lookup: {listen: 7600}
     3:18: lookup.listen: "7600" is not an address: it has no port; write host:port, such as 127.0.0.1:7600
 lookup: {listen: "::1:7600"}

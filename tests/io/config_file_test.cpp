@@ -209,6 +209,24 @@ TEST_CASE("addresses are read in all their forms") {
     CHECK(parsed(kSource + kView + "roles: serve").roles == Roles{false, true});
 }
 
+TEST_CASE("how redis is reached, by TLS and by sentinels") {
+    const auto redis = [](const std::string& options) {
+        return parsed(kSource + kView + "redis: {" + options + "}").redis;
+    };
+    CHECK_FALSE(redis("prefix: p").tls.on);
+    CHECK_FALSE(redis("tls: false").tls.on);
+    CHECK(redis("tls: true").tls == ClientTlsConfig{true, "", "", "", "", true});
+    CHECK(redis("tls: {}").tls.on);
+    CHECK(redis("tls: {ca: /ca.pem, certificate: /n.pem, key: /n.key, server_name: r, verify: false}").tls ==
+          ClientTlsConfig{true, "/ca.pem", "/n.pem", "/n.key", "r", false});
+    const SentinelConfig sentinel =
+        redis("sentinel: {addresses: [\"a:1\", \"b:2\"], master: m, password: p}").sentinel;
+    CHECK(sentinel.addresses == std::vector<Endpoint>{{"a", 1}, {"b", 2}});
+    CHECK(sentinel.master == "m");
+    CHECK(sentinel.password == "p");
+    CHECK(redis("prefix: p").sentinel.addresses.empty());
+}
+
 TEST_CASE("durations and times are read as they are written") {
     for (const char* text : {"500ms", "30s", "90m", "1h", "7d", "0s"})
         CHECK(duration_text(*parse_duration(text)) == text);

@@ -31,8 +31,9 @@ def _free_ports(count):
 
 
 class Node:
-    def __init__(self, directory, number):
-        self.port, self.bus_port = _free_ports(2)
+    def __init__(self, directory, number, tls):
+        self.port, self.bus_port, self.tls_port = _free_ports(3)
+        self._tls = ["--tls-port", str(self.tls_port), "--tls-cluster", "yes", "--tls-replication", "yes", *tls] if tls else []
         self._directory = directory / f"redis-{number}"
         self._directory.mkdir()
         self._process = None
@@ -57,7 +58,7 @@ class Node:
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
              "--dir", str(self._directory), "--hash-max-listpack-value", "4096", "--cluster-enabled", "yes",
              "--cluster-port", str(self.bus_port), "--cluster-node-timeout", "1500",
-             "--cluster-allow-replica-migration", "no", "--repl-diskless-sync-delay", "0"],
+             "--cluster-allow-replica-migration", "no", "--repl-diskless-sync-delay", "0", *self._tls],
             stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + WITHIN
         while True:
@@ -99,10 +100,12 @@ class Node:
 
 
 class RedisCluster:
-    """`nodes`: the primaries, which share the slots in order, then a replica of each of the first `replicas`."""
+    """`nodes`: the primaries, which share the slots in order, then a replica of each of the first `replicas`. With `tls`,
+    options that name certificates, they speak TLS to each other, and to clients at `tls_port`."""
 
-    def __init__(self, directory, primaries=3, replicas=0):
+    def __init__(self, directory, primaries=3, replicas=0, tls=()):
         self._directory = directory
+        self._tls = tls
         self.nodes = []
         try:
             for number in range(primaries + replicas):
@@ -179,7 +182,7 @@ class RedisCluster:
         self._wait(served_by_others, "a replica has taken over")
 
     def _add(self):
-        self.nodes.append(Node(self._directory, len(self.nodes)))
+        self.nodes.append(Node(self._directory, len(self.nodes), self._tls))
         return self.nodes[-1]
 
     def _meet(self, node):

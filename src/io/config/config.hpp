@@ -45,6 +45,29 @@ struct KafkaConfig {
     friend bool operator==(const KafkaConfig&, const KafkaConfig&) = default;
 };
 
+// The end of a client. Files in PEM.
+struct ClientTlsConfig {
+    bool on = false;
+    std::string ca;           // who vouches for the server; empty: whom this system trusts
+    std::string certificate;  // shown to the server, with those that vouch for it behind; empty: none
+    std::string key;
+    std::string server_name;  // that the server's certificate must bear; empty: the host it is reached by
+    bool verify = true;       // false: whoever answers is taken for the server
+
+    friend bool operator==(const ClientTlsConfig&, const ClientTlsConfig&) = default;
+};
+
+// Who knows which server of a replicated set is the primary.
+struct SentinelConfig {
+    std::vector<Endpoint> addresses;  // empty: there are none
+    std::string master;               // the name that they watch it by
+    // Of the sentinels themselves. Empty: no AUTH.
+    std::string user;
+    std::string password;
+
+    friend bool operator==(const SentinelConfig&, const SentinelConfig&) = default;
+};
+
 struct RedisConfig {
     // Of a cluster, one of its nodes. Unused when `embedded` or when `unix_socket` is set. All three are
     // written as `address:`.
@@ -59,6 +82,8 @@ struct RedisConfig {
     // Empty: no AUTH. A password without a user is the one of `requirepass`.
     std::string user;
     std::string password;
+    ClientTlsConfig tls;      // to every server, sentinels too
+    SentinelConfig sentinel;  // where there are some, they are asked for `address`
 
     friend bool operator==(const RedisConfig&, const RedisConfig&) = default;
 };

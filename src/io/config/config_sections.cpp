@@ -149,6 +149,80 @@ void read_redis_address(const ConfigNode& node, RedisConfig& redis, ConfigErrors
     }
 }
 
+// A path relative to the file that it stands in.
+void read_path(const MapReader& map, const ConfigNode* node, std::string_view key, std::string& path) {
+    if (!node) return;
+    map.text(key, path);
+    if (!path.empty()) path = (std::filesystem::path{node->place.file}.parent_path() / path).string();
+}
+
+void read_client_tls(const ConfigNode& node, ClientTlsConfig& tls, ConfigErrors& errors) {
+    if (node.kind == Kind::scalar) {
+        if (node.text == "true" || node.text == "false") {
+            tls.on = node.text == "true";
+        } else {
+            errors.add(node.place,
+                       "redis.tls is no map; write {ca: ca.pem}, or true to trust whom the system trusts");
+        }
+        return;
+    }
+    const MapReader map{
+        node,
+        "redis.tls",
+        {{"ca", "certificate", "key", "server_name", "verify"},
+         {},
+         {{"cert", "certificate"}, {"cacert", "ca"}, {"ca_file", "ca"}, {"sni", "server_name"}}},
+        errors};
+    tls.on = true;
+    read_path(map, map.find("ca"), "ca", tls.ca);
+    read_path(map, map.find("certificate"), "certificate", tls.certificate);
+    read_path(map, map.find("key"), "key", tls.key);
+    map.text("server_name", tls.server_name);
+    map.boolean("verify", tls.verify);
+    if (tls.certificate.empty() != tls.key.empty())
+        errors.add(node.place, "redis.tls has one of certificate and key; write both, or neither");
+    if (!tls.verify)
+        errors.warn(map.find("verify")->place,
+                    "redis.tls.verify is false: whoever stands between can read and change what goes to Redis");
+}
+
+void read_sentinel(const ConfigNode& node, SentinelConfig& sentinel, ConfigErrors& errors) {
+    const MapReader map{node,
+                        "redis.sentinel",
+                        {{"addresses", "master", "user", "password"},
+                         {},
+                         {{"address", "addresses"},
+                          {"nodes", "addresses"},
+                          {"master_name", "master"},
+                          {"service_name", "master"},
+                          {"primary", "master"}}},
+                        errors};
+    if (const ConfigNode* at = map.require("addresses", "addresses: [\"10.0.0.1:26379\", ...]"))
+        sentinel.addresses = read_endpoints(*at, "redis.sentinel.addresses", errors);
+    if (map.require("master", "master: mymaster")) map.text("master", sentinel.master);
+    require_text(map, "master", sentinel.master, errors);
+    map.text("user", sentinel.user);
+    map.text("password", sentinel.password);
+    if (!sentinel.user.empty() && sentinel.password.empty())
+        errors.add(map.find("user")->place,
+                   "redis.sentinel.user has no password; add `password: ${SENTINEL_PASSWORD}`");
+}
+
+// What stands beside `sentinel` and `tls` and does not go with them.
+void check_redis_ways(const MapReader& map, const RedisConfig& redis, ConfigErrors& errors) {
+    const bool by_socket = redis.embedded || !redis.unix_socket.empty();
+    if (redis.tls.on && by_socket)
+        errors.add(map.find("tls")->place,
+                   "redis.tls is of TCP, but redis.address is a socket on this machine; remove one");
+    if (!map.find("sentinel")) return;
+    if (map.find("address"))
+        errors.add(map.find("address")->place,
+                   "redis.address is what the sentinels are asked for; remove one of the two");
+    if (redis.mode == RedisConfig::Mode::cluster)
+        errors.add(map.find("mode")->place,
+                   "redis.mode is cluster, but sentinels watch a single primary; remove one of the two");
+}
+
 void read_redis_mode(const MapReader& map, RedisConfig& redis, ConfigErrors& errors) {
     constexpr Choice modes[] = {{"auto"}, {"standalone"}, {"cluster"}};
     map.choice("mode", modes, redis.mode);
@@ -165,8 +239,8 @@ void read_redis_mode(const MapReader& map, RedisConfig& redis, ConfigErrors& err
 void read_redis(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors) {
     const MapReader map{node,
                         "redis",
-                        {{"address", "mode", "prefix", "user", "password"},
-                         {"tls"},
+                        {{"address", "mode", "prefix", "user", "password", "tls", "sentinel"},
+                         {},
                          {{"host", "address"}, {"cluster", "address"}}},
                         errors};
     if (const ConfigNode* address = map.find("address")) read_redis_address(*address, redis, errors);
@@ -183,13 +257,9 @@ void read_redis(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors
     if (!redis.user.empty() && redis.password.empty()) {
         errors.add(map.find("user")->place, "redis.user has no password; add `password: ${REDIS_PASSWORD}`");
     }
-}
-
-// A path relative to the file that it stands in.
-void read_path(const MapReader& map, const ConfigNode* node, std::string_view key, std::string& path) {
-    if (!node) return;
-    map.text(key, path);
-    if (!path.empty()) path = (std::filesystem::path{node->place.file}.parent_path() / path).string();
+    if (const ConfigNode* tls = map.find("tls")) read_client_tls(*tls, redis.tls, errors);
+    if (const ConfigNode* sentinel = map.find("sentinel")) read_sentinel(*sentinel, redis.sentinel, errors);
+    check_redis_ways(map, redis, errors);
 }
 
 void read_tls(const ConfigNode& node, TlsConfig& tls, ConfigErrors& errors) {

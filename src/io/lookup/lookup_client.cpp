@@ -12,7 +12,7 @@ constexpr std::size_t kKeptOutput = 64 * 1024;
 
 }  // namespace
 
-LookupClient::LookupClient(LookupClientHome& home, LookupSocket socket, std::uint64_t client_id)
+LookupClient::LookupClient(LookupClientHome& home, Socket socket, std::uint64_t client_id)
     : home_(home),
       socket_(std::move(socket)),
       parser_({home.shared().options.max_request_bytes, home.shared().options.max_request_bytes}) {

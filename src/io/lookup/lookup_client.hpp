@@ -8,7 +8,7 @@
 
 #include "io/asio.hpp"
 #include "io/lookup/lookup_commands.hpp"
-#include "io/lookup/lookup_socket.hpp"
+#include "io/maybe_tls_socket.hpp"
 #include "io/redis/resp_parser.hpp"
 
 namespace freshet {
@@ -39,7 +39,8 @@ class LookupClient final : public LookupSession,
                            public LookupWaiter,
                            public std::enable_shared_from_this<LookupClient> {
 public:
-    LookupClient(LookupClientHome& home, LookupSocket socket, std::uint64_t id);
+    using Socket = MaybeTlsSocket<asio::ip::tcp::socket>;
+    LookupClient(LookupClientHome& home, Socket socket, std::uint64_t id);
     void start();
     // Writes what is to be sent, as far as the socket takes it.
     void write();
@@ -79,7 +80,7 @@ private:
     std::size_t unsent() const { return out_.size() - sent_; }
 
     LookupClientHome& home_;
-    LookupSocket socket_;
+    Socket socket_;
     State state_ = State::open;
     RespParser parser_;
     bool reading_ = false;

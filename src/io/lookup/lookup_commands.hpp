@@ -14,19 +14,21 @@
 #include "io/lookup/lookup_catalogue.hpp"
 #include "io/lookup/lookup_engine.hpp"
 #include "io/lookup/lookup_server.hpp"
-#include "io/lookup/tls.hpp"
+#include "io/tls.hpp"
 
 namespace freshet {
 
 // What all readers of a server share.
 struct LookupShared {
     LookupShared(LookupOptions with, Definitions definitions, RedisConfig store,
-                 std::shared_ptr<ClusterTopology> topology, LookupObserver& observe, StatusProvider provider)
+                 std::shared_ptr<ClusterTopology> topology, std::shared_ptr<SentinelWatch> watch,
+                 LookupObserver& observe, StatusProvider provider)
         : options(std::move(with)),
           catalogue(std::move(definitions)),
           access(options.users, catalogue),
           redis(std::move(store)),
           cluster(std::move(topology)),
+          sentinels(std::move(watch)),
           observer(observe),
           status(std::move(provider)) {}
 
@@ -34,7 +36,8 @@ struct LookupShared {
     const LookupCatalogue catalogue;
     const LookupAccess access;
     const RedisConfig redis;
-    const std::shared_ptr<ClusterTopology> cluster;  // null: a single server
+    const std::shared_ptr<ClusterTopology> cluster;  // null: a single server, or
+    const std::shared_ptr<SentinelWatch> sentinels;  // the one that these name
     LookupObserver& observer;
     const StatusProvider status;
     FreshnessWatch freshness{catalogue, observer};

@@ -26,7 +26,8 @@ LookupLoop::LookupLoop(LookupShared& shared, const std::vector<int>& listening)
       again_(io_),
       look_(io_),
       router_(io_, shared.catalogue,
-              {shared.redis, shared.cluster, shared.options.redis_silence, shared.options.max_record_age},
+              {shared.redis, shared.cluster, shared.sentinels, shared.options.redis_silence,
+               shared.options.max_record_age},
               {.woken = [this] { woken(); },
                .handed_out = [this] { end_turn_later(); },
                .connected = [this] { end_turn_later(); },
@@ -114,7 +115,9 @@ void LookupLoop::welcome(asio::ip::tcp::socket socket) {
         socket.write_some(asio::buffer(std::string("-ERR max number of clients reached\r\n")), ignored);
         return;
     }
-    auto client = std::make_shared<LookupClient>(*this, LookupSocket(std::move(socket), shared_.tls), id);
+    LookupClient::Socket speaking(std::move(socket));
+    if (const std::shared_ptr<TlsContext> tls = shared_.tls) speaking.speak(std::make_unique<TlsStream>(tls));
+    auto client = std::make_shared<LookupClient>(*this, std::move(speaking), id);
     clients_.emplace(id, client);
     client->start();
 }

@@ -10,9 +10,11 @@ namespace freshet {
 LookupRouter::LookupRouter(asio::io_context& loop, const LookupCatalogue& catalogue, Settings settings,
                            RedisPipeline::Hooks hooks)
     : loop_(loop), catalogue_(catalogue), settings_(std::move(settings)), hooks_(std::move(hooks)) {
+    version_ = newest_version();
     if (settings_.cluster) {
-        version_ = settings_.cluster->version();
         adopt(settings_.cluster->current());
+    } else if (settings_.sentinels) {
+        follow_sentinels();
     } else {
         in_use_ = {&at(settings_.redis.address)};
     }
@@ -28,9 +30,10 @@ LookupPrimary& LookupRouter::at(const Endpoint& address) {
     };
     hooks.disconnected = [this, address] {
         at(address).progress.forget();
-        if (settings_.cluster) settings_.cluster->refresh_soon();
+        may_have_changed();
     };
-    const RedisConfig config = settings_.cluster ? reached_at(settings_.redis, address) : settings_.redis;
+    const bool alone = !settings_.cluster && !settings_.sentinels;
+    const RedisConfig config = alone ? settings_.redis : reached_at(settings_.redis, address);
     primary = std::make_unique<LookupPrimary>(loop_, config, settings_.silence, std::move(hooks), catalogue_,
                                               settings_.max_record_age, places_);
     return *primary;
@@ -51,17 +54,32 @@ void LookupRouter::adopt(SharedSlotMap map) {
     if (started_) start();
 }
 
+void LookupRouter::follow_sentinels() {
+    in_use_ = {&at(settings_.sentinels->primary())};
+    if (started_) start();
+}
+
+std::uint64_t LookupRouter::newest_version() const {
+    if (settings_.cluster) return settings_.cluster->version();
+    return settings_.sentinels ? settings_.sentinels->version() : 0;
+}
+
+void LookupRouter::may_have_changed() {
+    if (settings_.cluster) settings_.cluster->refresh_soon();
+    if (settings_.sentinels) settings_.sentinels->refresh_soon();
+}
+
 void LookupRouter::run(LookupPrimary& primary, bool running) {
     if (std::exchange(primary.running, running) == running) return;
     running ? primary.redis.start() : primary.redis.stop();
 }
 
 void LookupRouter::keep_up() {
-    if (!settings_.cluster) return;
-    if (places_.out_of_date()) settings_.cluster->refresh_soon();
-    if (settings_.cluster->version() == version_) return;
-    version_ = settings_.cluster->version();
-    adopt(settings_.cluster->current());
+    if (settings_.cluster && places_.out_of_date()) settings_.cluster->refresh_soon();
+    const std::uint64_t newest = newest_version();
+    if (newest == version_) return;
+    version_ = newest;
+    settings_.cluster ? adopt(settings_.cluster->current()) : follow_sentinels();
     for (const auto& [address, primary] : all_)
         if (std::ranges::count(in_use_, primary.get()) == 0) run(*primary, false);
 }

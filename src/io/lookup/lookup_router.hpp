@@ -17,6 +17,7 @@
 #include "io/lookup/record_places.hpp"
 #include "io/redis/cluster_topology.hpp"
 #include "io/redis/redis_pipeline.hpp"
+#include "io/redis/sentinel_watch.hpp"
 
 namespace freshet {
 
@@ -41,7 +42,8 @@ public:
 
     struct Settings {
         RedisConfig redis;
-        std::shared_ptr<ClusterTopology> cluster;  // null: a single server
+        std::shared_ptr<ClusterTopology> cluster;  // null: a single server, or
+        std::shared_ptr<SentinelWatch> sentinels;  // the one that these name
         Duration silence;                          // RedisPipeline's
         Duration max_record_age;                   // LookupProgress's
     };
@@ -54,8 +56,8 @@ public:
     void stop();
     // Sends what was added to any connection.
     void flush();
-    // Takes over the cluster's newest map, and ends connections that it has no use for. Cheap when there is
-    // none.
+    // Takes over the cluster's newest map, or the sentinels' word, and ends connections that it has no use for.
+    // Cheap when there is none.
     void keep_up();
     void give_up(const std::string& reason);
     std::size_t outstanding() const;
@@ -95,6 +97,9 @@ public:
 
 private:
     void adopt(SharedSlotMap map);
+    void follow_sentinels();
+    std::uint64_t newest_version() const;
+    void may_have_changed();
     LookupPrimary& at(const Endpoint& address);
     static void run(LookupPrimary& primary, bool running);
     void ask_records_of(const Endpoint& address);

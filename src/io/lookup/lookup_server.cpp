@@ -86,9 +86,10 @@ LookupOptions LookupOptions::from(const LookupConfig& config) {
 
 struct LookupServer::Impl {
     Impl(LookupOptions options, Definitions definitions, RedisConfig redis,
-         std::shared_ptr<ClusterTopology> cluster, LookupObserver& observer, StatusProvider status)
-        : shared(std::move(options), std::move(definitions), std::move(redis), std::move(cluster), observer,
-                 std::move(status)) {}
+         std::shared_ptr<ClusterTopology> cluster, std::shared_ptr<SentinelWatch> sentinels,
+         LookupObserver& observer, StatusProvider status)
+        : shared(std::move(options), std::move(definitions), std::move(redis), std::move(cluster),
+                 std::move(sentinels), observer, std::move(status)) {}
 
     LookupShared shared;
     std::vector<std::unique_ptr<LookupLoop>> loops;
@@ -96,9 +97,9 @@ struct LookupServer::Impl {
 
 LookupServer::LookupServer(LookupOptions options, Definitions definitions, RedisConfig redis,
                            LookupObserver& observer, StatusProvider status,
-                           std::shared_ptr<ClusterTopology> cluster)
+                           std::shared_ptr<ClusterTopology> cluster, std::shared_ptr<SentinelWatch> sentinels)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(definitions), std::move(redis),
-                                   std::move(cluster), observer, std::move(status))) {}
+                                   std::move(cluster), std::move(sentinels), observer, std::move(status))) {}
 
 LookupServer::~LookupServer() { stop(); }
 

@@ -52,12 +52,15 @@ struct LookupOptions {
 using StatusProvider = std::function<std::vector<std::pair<std::string, std::string>>()>;
 
 class ClusterTopology;
+class SentinelWatch;
 
 class LookupServer {
 public:
-    // `observer` outlives the server. `cluster`: where `redis` is one, what is known of it.
+    // `observer` outlives the server. `cluster`: where `redis` is one, what is known of it. `sentinels`: where
+    // they say which server it is.
     LookupServer(LookupOptions options, Definitions definitions, RedisConfig redis, LookupObserver& observer,
-                 StatusProvider status = {}, std::shared_ptr<ClusterTopology> cluster = nullptr);
+                 StatusProvider status = {}, std::shared_ptr<ClusterTopology> cluster = nullptr,
+                 std::shared_ptr<SentinelWatch> sentinels = nullptr);
     ~LookupServer();
 
     // Listens and starts the threads. Redis need not be up.

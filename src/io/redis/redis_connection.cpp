@@ -1,22 +1,21 @@
 #include "io/redis/redis_connection.hpp"
 
 #include <hiredis/hiredis.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
+#include <new>
+
+#include "io/redis/redis_tls.hpp"
 
 namespace freshet {
 
 namespace {
 
 constexpr std::size_t kSendBytes = 64 << 10;  // handed to the kernel early, so that the server works meanwhile
-
-timeval timeval_of(Duration d) { return {d.count() / 1000, (d.count() % 1000) * 1000}; }
+constexpr std::size_t kReceiveBytes = 16 << 10;
 
 void append_number(std::string& out, char type, std::size_t n) {
     std::array<char, 24> digits;
@@ -67,11 +66,13 @@ RedisConnection::RedisConnection(const RedisConfig& config, RedisTimeouts timeou
       timeouts_(timeouts),
       where_("redis " + (config.unix_socket.empty() ? config.address.text() : config.unix_socket)) {}
 
-RedisConnection::~RedisConnection() { close(); }
+RedisConnection::~RedisConnection() = default;
+
+void RedisConnection::FreeReader::operator()(redisReader* reader) const { redisReaderFree(reader); }
 
 void RedisConnection::close() {
-    if (context_) redisFree(context_);
-    context_ = nullptr;
+    socket_.reset();
+    reader_.reset();
     out_.clear();
 }
 
@@ -98,27 +99,34 @@ Error RedisConnection::error_of(const RedisValue& error_reply) const {
     return error(code == "WRONGTYPE" ? Errc::corrupt : Errc::refused, text);
 }
 
-Error RedisConnection::fail(Errc code, std::string_view what) {
-    broken_ = error(code, what);
+Error RedisConnection::fail(const Error& why) {
+    broken_ = why;
     close();
-    return *broken_;
+    return why;
 }
 
-Error RedisConnection::io_error(int code) {
-    if (code == EAGAIN || code == EWOULDBLOCK)
-        return fail(Errc::unavailable, "no answer within " + std::to_string(timeouts_.command.count()) + " ms");
-    return fail(Errc::unavailable, std::strerror(code));
+// All of it may pass by itself.
+Error RedisConnection::fail_io(const Error& why) {
+    const bool unexplained = !heard_ && why.code == Errc::unavailable;
+    const std::string hint = hint_at_greeting(config_, why.message.starts_with("no answer"));
+    return fail(error(Errc::unavailable, why.message + (unexplained ? hint : "")));
 }
 
 Result<void> RedisConnection::open() {
-    const timeval timeout = timeval_of(timeouts_.connect);
-    context_ = config_.unix_socket.empty()
-                   ? redisConnectWithTimeout(config_.address.host.c_str(), config_.address.port, timeout)
-                   : redisConnectUnixWithTimeout(config_.unix_socket.c_str(), timeout);
-    if (!context_) return fail(Errc::unavailable, "out of memory");
-    if (context_->err != 0) return fail(Errc::unavailable, std::string(context_->errstr));
-    redisSetTimeout(context_, timeval_of(timeouts_.command));
-    if (config_.unix_socket.empty()) redisEnableKeepAlive(context_);
+    heard_ = false;
+    auto tls = redis_tls_stream(config_);
+    if (!tls) return fail(error(tls.error().code, tls.error().message));
+    auto connected = config_.unix_socket.empty()
+                         ? BlockingSocket::connect(config_.address, timeouts_.connect)
+                         : BlockingSocket::connect(config_.unix_socket, timeouts_.connect);
+    if (!connected) return fail(error(connected.error().code, connected.error().message));
+    socket_ = *std::move(connected);
+    if (*tls) {
+        if (auto spoken = socket_->speak(*std::move(tls)); !spoken) return fail_io(spoken.error());
+    }
+    socket_->set_timeout(timeouts_.command);
+    reader_.reset(redisReaderCreate());
+    if (!reader_) throw std::bad_alloc();
     broken_.reset();
     return config_.password.empty() ? Result<void>() : authenticate();
 }
@@ -135,16 +143,14 @@ Result<void> RedisConnection::authenticate() {
     const Result<RedisReply> reply = receive();
     if (!reply) return reply.error();
     if (reply->is_error()) {
-        broken_ = error_of(*reply);
-        close();
-        return *broken_;
+        return fail(error_of(*reply));
     }
     return {};
 }
 
 void RedisConnection::append(std::span<const std::string_view> argv) {
-    if (in_flight_++ == 0 && !context_) (void)open();
-    if (!context_) return;
+    if (in_flight_++ == 0 && !socket_) (void)open();
+    if (!socket_) return;
     append_number(out_, '*', argv.size());
     for (const std::string_view arg : argv) {
         append_number(out_, '$', arg.size());
@@ -154,32 +160,32 @@ void RedisConnection::append(std::span<const std::string_view> argv) {
 }
 
 Result<void> RedisConnection::flush() {
-    // Not by hiredis, which would raise SIGPIPE.
-    for (std::size_t sent = 0; sent < out_.size();) {
-        const ssize_t n = ::send(context_->fd, out_.data() + sent, out_.size() - sent, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return io_error(errno);
-        sent += static_cast<std::size_t>(n);
-    }
+    if (auto sent = socket_->send(out_); !sent) return fail_io(sent.error());
     out_.clear();
     return {};
 }
 
 Result<RedisReply> RedisConnection::receive() {
     if (auto sent = flush(); !sent) return sent.error();
-    void* reply = nullptr;
-    errno = 0;
-    if (redisGetReply(context_, &reply) != REDIS_OK) {
-        if (context_->err == REDIS_ERR_IO) return io_error(errno);
-        return fail(Errc::unavailable, std::string(context_->errstr));
+    std::array<char, kReceiveBytes> room;
+    while (true) {
+        void* reply = nullptr;
+        if (redisReaderGetReply(reader_.get(), &reply) != REDIS_OK)
+            return fail_io({Errc::unavailable, reader_->errstr});
+        if (reply) {
+            heard_ = true;
+            return RedisReply(static_cast<redisReply*>(reply));
+        }
+        const auto received = socket_->receive(room);
+        if (!received) return fail_io(received.error());
+        redisReaderFeed(reader_.get(), room.data(), *received);
     }
-    return RedisReply(static_cast<redisReply*>(reply));
 }
 
 Result<RedisReply> RedisConnection::read() {
     if (in_flight_ == 0) return error(Errc::invalid_argument, "no command is in flight");
     --in_flight_;
-    return context_ ? receive() : Result<RedisReply>(*broken_);
+    return socket_ ? receive() : Result<RedisReply>(*broken_);
 }
 
 Result<RedisReply> RedisConnection::command(std::span<const std::string_view> argv) {

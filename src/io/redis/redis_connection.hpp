@@ -9,11 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "io/blocking_socket.hpp"
 #include "io/config/config.hpp"
 #include "model/ids.hpp"
 #include "model/result.hpp"
 
-struct redisContext;
+struct redisReader;
 struct redisReply;
 
 namespace freshet {
@@ -90,13 +91,18 @@ private:
     Result<void> authenticate();
     Result<void> flush();
     Result<RedisReply> receive();
-    Error fail(Errc code, std::string_view what);
-    Error io_error(int code);
+    Error fail(const Error& why);
+    Error fail_io(const Error& why);
 
     RedisConfig config_;
     RedisTimeouts timeouts_;
     std::string where_;
-    redisContext* context_ = nullptr;
+    std::optional<BlockingSocket> socket_;
+    struct FreeReader {
+        void operator()(redisReader* reader) const;
+    };
+    std::unique_ptr<redisReader, FreeReader> reader_;
+    bool heard_ = false;  // an answer of this server, on this connection
     std::string out_;
     std::size_t in_flight_ = 0;
     std::optional<Error> broken_;  // by what, for the commands still in flight

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "io/redis/redis_tls.hpp"
+
 namespace freshet {
 
 namespace {
@@ -41,7 +43,7 @@ RedisPipeline::RedisPipeline(asio::io_context& loop, const RedisConfig& config, 
       where_("redis " + (config.unix_socket.empty() ? config.address.text() : config.unix_socket)),
       reason_(where_ + " is not connected yet"),
       resolver_(loop),
-      socket_(loop),
+      socket_(Socket(loop)),
       retry_(loop),
       watch_(loop) {}
 
@@ -79,10 +81,10 @@ void RedisPipeline::connect_to(std::uint64_t attempt, std::vector<Socket::endpoi
                                std::size_t index) {
     const auto& address = addresses[index];
     asio::error_code error;
-    socket_.close(error);
-    socket_.open(address.protocol(), error);
+    socket_.raw().close(error);
+    socket_.raw().open(address.protocol(), error);
     if (error) return lose(where_ + ": " + error.message(), false);
-    socket_.async_connect(address, [this, attempt, addresses, index](const asio::error_code& failed) {
+    socket_.raw().async_connect(address, [this, attempt, addresses, index](const asio::error_code& failed) {
         if (attempt != attempt_) return;
         if (!failed) return greet();
         if (index + 1 < addresses.size()) return connect_to(attempt, addresses, index + 1);
@@ -91,9 +93,12 @@ void RedisPipeline::connect_to(std::uint64_t attempt, std::vector<Socket::endpoi
 }
 
 void RedisPipeline::greet() {
+    auto tls = redis_tls_stream(config_);
+    if (!tls) return lose(where_ + ": " + tls.error().message, false);
+    socket_.speak(*std::move(tls));
     asio::error_code ignored;
-    socket_.non_blocking(true, ignored);
-    if (config_.unix_socket.empty()) socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    socket_.raw().non_blocking(true, ignored);
+    if (config_.unix_socket.empty()) socket_.raw().set_option(asio::ip::tcp::no_delay(true), ignored);
     if (!config_.password.empty()) {
         if (config_.user.empty()) {
             append_redis_command(sending_, {"AUTH", config_.password});
@@ -131,20 +136,21 @@ void RedisPipeline::flush() {
 }
 
 void RedisPipeline::send() {
-    while (sent_ < sending_.size()) {
+    while (sent_ < sending_.size() || socket_.holds()) {
         asio::error_code error;
-        sent_ += socket_.write_some(asio::buffer(sending_.data() + sent_, sending_.size() - sent_), error);
+        sent_ += socket_.write_some(std::string_view(sending_).substr(sent_), error);
         if (error == asio::error::would_block) {
             waits_to_send_ = true;
-            socket_.async_wait(Socket::wait_write, [this, attempt = attempt_](const asio::error_code& failed) {
-                if (attempt != attempt_ || failed) return;
-                waits_to_send_ = false;
-                send();
-                flush();
-            });
+            socket_.raw().async_wait(Socket::wait_write,
+                                     [this, attempt = attempt_](const asio::error_code& failed) {
+                                         if (attempt != attempt_ || failed) return;
+                                         waits_to_send_ = false;
+                                         send();
+                                         flush();
+                                     });
             return;
         }
-        if (error) return lose(where_ + ": " + error.message(), true);
+        if (error) return lose_to(error);
     }
     sending_.clear();
     if (sending_.capacity() > kKeptBuffer) sending_.shrink_to_fit();
@@ -152,13 +158,11 @@ void RedisPipeline::send() {
 }
 
 void RedisPipeline::receive() {
-    const std::span<char> room = replies_.room();
-    socket_.async_read_some(asio::buffer(room.data(), room.size()),
-                            [this, attempt = attempt_](const asio::error_code& error, std::size_t bytes) {
-                                if (attempt != attempt_) return;
-                                if (error) return lose(where_ + ": " + error.message(), true);
-                                received(bytes);
-                            });
+    socket_.read(replies_.room(), [this, attempt = attempt_](const asio::error_code& error, std::size_t bytes) {
+        if (attempt != attempt_) return;
+        if (error) return lose_to(error);
+        received(bytes);
+    });
 }
 
 void RedisPipeline::received(std::size_t bytes) {
@@ -192,6 +196,13 @@ bool RedisPipeline::hand_out(const RedisAnswer& answer) {
     return true;
 }
 
+void RedisPipeline::lose_to(const asio::error_code& error) {
+    const std::string trouble = socket_.trouble();
+    lose(where_ + ": " + (trouble.empty() ? error.message() : trouble) +
+             (state_ == State::connecting && trouble.empty() ? hint_at_greeting(config_, false) : ""),
+         true);
+}
+
 void RedisPipeline::lose(const std::string& reason, bool retry_at_once) {
     if (state_ == State::stopped) return;
     reason_ = reason;
@@ -201,7 +212,7 @@ void RedisPipeline::lose(const std::string& reason, bool retry_at_once) {
     if (!(was_up && retry_at_once)) ++failures_;
     resolver_.cancel();
     asio::error_code ignored;
-    socket_.close(ignored);
+    socket_.raw().close(ignored);
     replies_.reset();
     out_.clear();
     sending_.clear();
@@ -231,7 +242,7 @@ bool RedisPipeline::overdue() const {
     if (state_ == State::connecting && greetings_ == 0) return true;
     // This loop may be what was late.
     asio::error_code error;
-    return socket_.available(error) == 0;
+    return socket_.raw().available(error) == 0;
 }
 
 void RedisPipeline::watch() {
@@ -239,7 +250,9 @@ void RedisPipeline::watch() {
     watch_.async_wait([this](const asio::error_code& cancelled) {
         if (cancelled || state_ == State::stopped) return;
         if (overdue())
-            lose(where_ + " did not answer within " + std::to_string(silence_.count()) + " ms", false);
+            lose(where_ + " did not answer within " + std::to_string(silence_.count()) + " ms" +
+                     (state_ == State::connecting && greetings_ > 0 ? hint_at_greeting(config_, true) : ""),
+                 false);
         watch();
     });
 }

@@ -15,6 +15,7 @@
 
 #include "io/asio.hpp"
 #include "io/config/config.hpp"
+#include "io/maybe_tls_socket.hpp"
 #include "io/redis/redis_replies.hpp"
 
 namespace freshet {
@@ -88,6 +89,7 @@ private:
     void received(std::size_t bytes);
     bool hand_out(const RedisAnswer& answer);
     void lose(const std::string& reason, bool retry_at_once);
+    void lose_to(const asio::error_code& error);
     void retry_later();
     void watch();
     bool overdue() const;
@@ -103,7 +105,7 @@ private:
     std::uint64_t attempt_ = 0;  // handlers of former connections are told apart by it
 
     asio::ip::tcp::resolver resolver_;
-    Socket socket_;
+    MaybeTlsSocket<Socket> socket_;
     asio::steady_timer retry_;
     asio::steady_timer watch_;
     Clock::time_point heard_;  // when Redis last did what was due, or began to owe
