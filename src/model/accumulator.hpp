@@ -38,8 +38,6 @@ struct AccumulatorDef {
     friend bool operator==(const AccumulatorDef&, const AccumulatorDef&) = default;
 };
 
-// A value that owns its text: what a feature answers, and what first and last remember.
-using Scalar = std::variant<std::monostate, std::int64_t, double, std::string, bool>;
 Scalar to_scalar(const Value& value);
 
 struct CountState {

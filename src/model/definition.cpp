@@ -32,6 +32,37 @@ const View* Definitions::find_view(std::string_view name) const {
     return found == views.end() ? nullptr : &*found;
 }
 
+std::optional<Duration> max_staleness(const View& view, const Feature& feature) {
+    return feature.freshness.max_staleness ? feature.freshness.max_staleness : view.freshness.max_staleness;
+}
+
+OnBreach on_breach(const View& view, const Feature& feature) {
+    return feature.freshness.on_breach.value_or(view.freshness.on_breach);
+}
+
+std::optional<Duration> tightest_staleness(const View& view) {
+    std::optional<Duration> tightest;
+    for (const Feature& feature : view.features)
+        if (const auto most = max_staleness(view, feature))
+            tightest = std::min(tightest.value_or(*most), *most);
+    return tightest;
+}
+
+FieldType value_type(const Source& source, const Feature& feature) {
+    switch (feature.function) {
+        case Function::count:
+        case Function::count_distinct:
+            return FieldType::int64;
+        case Function::mean:
+        case Function::variance:
+        case Function::stddev:
+        case Function::quantile:
+            return FieldType::float64;
+        default:
+            return source.fields[*feature.field].type;
+    }
+}
+
 Duration default_hop(Duration window) {
     using namespace std::chrono_literals;
     constexpr Duration hops[] = {24h, 6h, 1h, 30min, 10min, 5min, 1min, 30s, 10s, 5s};

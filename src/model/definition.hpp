@@ -57,6 +57,20 @@ enum class Function : std::uint8_t {
 std::string_view name_of(Function function);
 std::string_view name_of(FieldType type);
 
+enum class OnBreach : std::uint8_t { flag, null, default_value, error };
+
+struct Freshness {
+    std::optional<Duration> max_staleness;  // none: nothing is ever stale
+    OnBreach on_breach = OnBreach::flag;
+    Duration cache_for{};  // how long an answer may be given again; 0: every look-up reads the store
+};
+
+// What a feature says over its view's Freshness; none: as the view.
+struct FeatureFreshness {
+    std::optional<Duration> max_staleness;
+    std::optional<OnBreach> on_breach;
+};
+
 struct Feature {
     std::string name;
     Function function = Function::count;
@@ -65,14 +79,8 @@ struct Feature {
     std::optional<Duration> window;    // none: lifetime
     Duration hop{};                    // resolved: divides the window; 1 day for lifetime
     std::optional<Expression> where;
-};
-
-enum class OnBreach : std::uint8_t { flag, null, default_value, error };
-
-struct Freshness {
-    std::optional<Duration> max_staleness;  // none: nothing is ever stale
-    OnBreach on_breach = OnBreach::flag;
-    Duration cache_for{};  // how long an answer may be given again; 0: every look-up reads the store
+    FeatureFreshness freshness = {};
+    Scalar otherwise = {};  // given in a breach with OnBreach::default_value
 };
 
 struct View {
@@ -109,6 +117,15 @@ struct Definitions {
     const Source& source_of(const View& view) const;
     const View* find_view(std::string_view name) const;
 };
+
+// What holds for a feature of the view: what it says itself, else what the view says.
+std::optional<Duration> max_staleness(const View& view, const Feature& feature);
+OnBreach on_breach(const View& view, const Feature& feature);
+// The least that holds for a feature of the view; none: for none.
+std::optional<Duration> tightest_staleness(const View& view);
+
+// Of a feature's value, unless it is null.
+FieldType value_type(const Source& source, const Feature& feature);
 
 // The hop of a feature that names none: the largest of 1s 5s 10s 30s 1m 5m 10m 30m 1h 6h 1d that divides the
 // window and is at most a sixtieth of it, else 1 s.

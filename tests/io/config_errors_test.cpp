@@ -353,7 +353,7 @@ ttl: 1d
 TEST_CASE("a wrong feature is told with its place and the mend") {
     check_table(R"(
 5
-    7:10: feature v.f has a single value; write a map with keys among: count, sum, mean, min, max, variance, stddev, first, last, count_distinct, quantile, q, window, hop, where
+    7:10: feature v.f has a single value; write a map with keys among: count, sum, mean, min, max, variance, stddev, first, last, count_distinct, quantile, q, window, hop, where, freshness, default
 {}
     7:10: feature v.f has no aggregate; add one, such as count: "*" or mean: amount
 {count: "*"}
@@ -403,13 +403,31 @@ TEST_CASE("a wrong feature is told with its place and the mend") {
 {mean: n, window: 1h, where: "n = 3"}
     7:42: feature v.f.where: expected '==', found '='; write it like amount > 10 and country in ['de', 'fr']
 {last_n: n, window: 1h}
-    7:11: the key "last_n" is not supported yet; there are: count, sum, mean, min, max, variance, stddev, first, last, count_distinct, quantile, q, window, hop, where (in feature v.f)
+    7:11: the key "last_n" is not supported yet; there are: count, sum, mean, min, max, variance, stddev, first, last, count_distinct, quantile, q, window, hop, where, freshness, default (in feature v.f)
 {count: "*", window: {tumbling: 1d}}
     7:31: feature v.f: tumbling windows are not supported yet; write a sliding one, such as window: 1h, or window: lifetime
 {count: "*", window: session}
     7:31: feature v.f: session windows are not supported yet; write a sliding one, such as window: 1h, or window: lifetime
-{count: "*", window: 1h, freshness: {max_staleness: 5s}}
-    7:35: the key "freshness" is not supported yet; there are: count, sum, mean, min, max, variance, stddev, first, last, count_distinct, quantile, q, window, hop, where (in feature v.f)
+{count: "*", window: 1h, freshness: 5s}
+    7:46: feature v.f.freshness has a single value; write a map with keys among: max_staleness, on_breach
+{count: "*", window: 1h, freshness: {}}
+    7:46: feature v.f.freshness is empty; write {max_staleness: 5s}, or {on_breach: null} to differ from the view in that alone
+{count: "*", window: 1h, freshness: {max_staleness: 0s}}
+    7:62: feature v.f.freshness.max_staleness is below 1s, but freshness is measured about once a second; write at least 1s, better 3s
+{count: "*", window: 1h, freshness: {max_staleness: -3s}}
+    7:62: feature v.f.freshness.max_staleness is negative; write at least 1s
+{count: "*", window: 1h, freshness: {max_staleness: 5s, cache_for: 1s}}
+    7:66: unknown key "cache_for"; there are: max_staleness, on_breach (in feature v.f.freshness)
+{count: "*", window: 1h, freshness: {max_staleness: 5s, on_breach: nil}}
+    7:77: feature v.f.freshness.on_breach: unknown value "nil"; there are: flag, null, default, error
+{count: "*", window: 1h, freshness: {on_breach: null}}
+    7:58: feature v.f.freshness.on_breach never applies, since neither the feature nor the view has a max_staleness; add one, such as max_staleness: 5s
+{count: "*", window: 1h, default: 1.5}
+    7:44: feature v.f.default: "1.5" is not a whole number; write it in plain decimal digits
+{mean: n, window: 1h, default: none}
+    7:41: feature v.f.default: "none" is not a number; write one such as 0.95
+{last: ok, window: 1h, default: maybe}
+    7:42: feature v.f.default: unknown value "maybe"; there are: false, true
 )",
                 kSource + "views:\n  v:\n    source: s\n    entity: name\n    features:\n      f: ");
 }

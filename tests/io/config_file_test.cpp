@@ -192,6 +192,47 @@ TEST_CASE("sources and views keep what they declare") {
     CHECK(view.owner == "risk-2");
 }
 
+TEST_CASE("a feature keeps what it declares over its view's freshness") {
+    const View view =
+        parsed(kSource +
+               "views: {v: {source: s, entity: name, freshness: {max_staleness: 5s, on_breach: null}, "
+               "features: {a: {count: \"*\", window: 1h}, b: {last: name, window: 1h, default: none, "
+               "freshness: {max_staleness: 3s, on_breach: default}}}}}")
+            .definitions.views.front();
+    CHECK(max_staleness(view, view.features[0]) == Duration{5s});
+    CHECK(on_breach(view, view.features[0]) == OnBreach::null);
+    CHECK(max_staleness(view, view.features[1]) == Duration{3s});
+    CHECK(on_breach(view, view.features[1]) == OnBreach::default_value);
+    CHECK(view.features[1].otherwise == Scalar{std::string("none")});
+    CHECK(tightest_staleness(view) == Duration{3s});
+}
+
+TEST_CASE("what a freshness says to no effect is warned of where it stands") {
+    const auto warning = [](const std::string& freshness, const std::string& feature) {
+        const auto warnings =
+            parsed(kSource + "views:\n  v:\n    source: s\n    entity: name\n    freshness: " + freshness +
+                   "\n    features:\n      f: {count: \"*\", window: 1h, " + feature + "}\n")
+                .warnings;
+        return warnings.empty() ? std::string() : warnings.front();
+    };
+    CHECK(warning("{max_staleness: 3s}", "freshness: {max_staleness: 9s}").empty());
+    CHECK(warning("{max_staleness: 1s}", "hop: 1m") ==
+          "c.yaml:6:32: view v.freshness.max_staleness is 1s, but freshness is measured about once a second "
+          "and then "
+          "stored, so that it is exceeded again and again where nothing is late; write 3s");
+    CHECK(warning("{max_staleness: 9s, cache_for: 4s}", "freshness: {max_staleness: 3s}") ==
+          "c.yaml:8:62: feature v.f.freshness.max_staleness of 3s is not above the view's cache_for of 4s: "
+          "answers "
+          "that hold the feature are given again only until it is stale");
+    CHECK(warning("{max_staleness: 3s}", "freshness: {on_breach: default}") ==
+          "c.yaml:8:58: feature v.f.freshness.on_breach is default, but the feature has none, so that it gives "
+          "null; "
+          "add one beside its function, such as default: 0");
+    CHECK(warning("{max_staleness: 3s}", "default: 7") ==
+          "c.yaml:8:44: feature v.f.default is never given; add on_breach: default and a max_staleness to the "
+          "feature's freshness or the view's");
+}
+
 TEST_CASE("addresses are read in all their forms") {
     const Config embedded = parsed(kSource + kView + "kafka: {brokers: embedded}\nredis: {address: embedded}");
     CHECK((embedded.kafka.embedded && embedded.redis.embedded));

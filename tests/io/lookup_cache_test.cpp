@@ -114,6 +114,21 @@ TEST_CASE_FIXTURE(CachingFixture, "the staleness is that of what was read, and g
     CHECK(observer.cache_hits == 1);
 }
 
+TEST_CASE_FIXTURE(CachingFixture, "a row is given again only while all features that it holds are fresh") {
+    for (View& view : definitions.views)
+        if (view.name == "spend") view.features[0].freshness.max_staleness = 5s;  // payments_5m
+    store_all(5);
+    record(0, 1, {{"spend", progress("spend", kNoon, from_unix_ms(redis_ms()) - 20s)}});
+    TestClient c(port());
+    const auto ask = [&](const std::string& feature) { return c("FS.GET spend a FEATURES 1 " + feature); };
+    CHECK(ask("payments_5m") == "[1]");
+    CHECK(ask("spent_1h") == "[5]");
+    store("spend", "a", {{kNoon, 3}, {kNoon, 4}});
+    CHECK(ask("payments_5m") == "[2]");
+    CHECK(ask("spent_1h") == "[5]");  // has no limit
+    CHECK(observer.cache_hits == 1);
+}
+
 TEST_CASE_FIXTURE(CachingFixture, "what is stale, or has become so, is read") {
     allow("now", 59min);
     const auto set_watermark = [&](Duration ago) {

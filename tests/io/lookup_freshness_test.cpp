@@ -1,4 +1,6 @@
 // How old what is served may be, how old it is, and who is told.
+#include <algorithm>
+
 #include "support/lookup_for_tests.hpp"
 
 using namespace freshet;
@@ -80,4 +82,87 @@ TEST_CASE_FIXTURE(LookupFixture,
     redis()->stop();
     CHECK(becomes_true([&] { return tells("staleness not known, may be 5000 ms"); }));
     CHECK(observer.errors == 0);
+}
+
+namespace {
+
+// `pairs` may be 60 s stale; of its features `payments_5m` 5 s, as `on_breach` says then.
+class FeatureFreshnessFixture : public LookupFixture {
+public:
+    void limit(OnBreach on_breach, Scalar otherwise = {}) {
+        View& pairs = *std::ranges::find(definitions.views, "pairs", &View::name);
+        pairs.freshness.max_staleness = 60s;
+        pairs.features[0].freshness = {5s, on_breach};
+        pairs.features[0].otherwise = std::move(otherwise);
+        store("pairs", "ann|NL", {{kNoon, 30}, {kNoon, 12}});
+    }
+    void count_to(Duration behind) {
+        record(0, 1, {{"pairs", progress("pairs", kNoon, from_unix_ms(redis_ms()) - behind)}});
+    }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(FeatureFreshnessFixture,
+                  "a feature with a limit of its own is stale before the others of its view") {
+    limit(OnBreach::flag);
+    count_to(0s);
+    TestClient c(port());
+    CHECK(c("FS.GET pairs ann NL META")
+              .starts_with("[[\"payments_5m\" 2 \"spent_1h\" 42] [\"fresh\" \"fresh\"] "));
+    count_to(20s);
+    const std::string flagged = "[[\"payments_5m\" 2 \"spent_1h\" 42] [\"stale\" \"fresh\"] 20";
+    CHECK(becomes_true([&] { return c("FS.GET pairs ann NL META").starts_with(flagged); }));
+    CHECK(c("FS.FRESHNESS pairs").ends_with(" 1]"));
+    CHECK(c("FS.FRESHNESS pairs.spent_1h").ends_with(" 1]"));
+    CHECK(c("FS.FRESHNESS pairs.payments_5m").ends_with(" 0]"));
+    CHECK(c("FS.FRESHNESS pairs.payments_5m 30").ends_with(" 1]"));
+    count_to(90s);
+    const std::string both = "[[2 42] [\"stale\" \"stale\"] ";
+    CHECK(becomes_true(
+        [&] { return c("FS.GET pairs ann NL META FEATURES 2 payments_5m spent_1h").starts_with(both); }));
+}
+
+TEST_CASE_FIXTURE(FeatureFreshnessFixture,
+                  "a stale feature gives null, its default or an error, and the others their values") {
+    const auto begin = [&](OnBreach on_breach, Scalar otherwise) {
+        limit(on_breach, std::move(otherwise));
+        count_to(20s);
+    };
+    SUBCASE("null") {
+        begin(OnBreach::null, Scalar{std::int64_t{7}});
+        TestClient c(port());
+        CHECK(c("FS.GET pairs ann NL") == "[\"payments_5m\" nil \"spent_1h\" 42]");
+        CHECK(c("FS.MGET pairs 1 ann NL FEATURES 2 spent_1h payments_5m") == "[[42 nil]]");
+        CHECK(c("FS.VECTOR ranking KEYS 2 card country ROWS 1 ann NL") == "[[nil nil nil nil 42]]");
+    }
+    SUBCASE("default") {
+        begin(OnBreach::default_value, Scalar{std::int64_t{7}});
+        TestClient c(port());
+        CHECK(c("FS.GET pairs ann NL META")
+                  .starts_with("[[\"payments_5m\" 7 \"spent_1h\" 42] [\"stale\" \"fresh\"] "));
+        CHECK(c("FS.GET pairs ann NL ENCODING json").find("[7,42]") != std::string::npos);
+        const std::string told = c("FS.VIEWS pairs");
+        CHECK(told.find("\"max_staleness_ms\" 5000 \"on_breach\" \"default\" \"default\" 7]") !=
+              std::string::npos);
+    }
+    SUBCASE("error") {
+        begin(OnBreach::error, {});
+        TestClient c(port());
+        const std::string refused = c("FS.GET pairs ann NL");
+        CHECK(refused.starts_with("-STALE feature pairs.payments_5m is 20"));
+        CHECK(refused.ends_with(" ms behind, max_staleness is 5000 ms"));
+        CHECK(c("FS.GET pairs ann NL FEATURES 1 spent_1h") == "[42]");
+        CHECK(c("FS.MGET pairs 1 ann NL") == "[[\"payments_5m\" nil \"spent_1h\" 42]]");
+    }
+}
+
+TEST_CASE_FIXTURE(FeatureFreshnessFixture, "the objective of a feature is told of beside its view's") {
+    limit(OnBreach::flag);
+    count_to(20s);
+    TestClient c(port());
+    const auto tells = [&](std::string_view text) { return c("FS.STATUS").find(text) != std::string::npos; };
+    CHECK(becomes_true([&] { return tells("\"objective pairs.payments_5m\" \"in breach since "); }));
+    CHECK(tells(" feature pairs.payments_5m is in breach: "));
+    CHECK(tells("\"objective pairs\" \"kept; "));
 }

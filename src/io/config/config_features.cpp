@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "io/config/config_freshness.hpp"
 #include "io/config/config_text.hpp"
 
 namespace freshet {
@@ -24,21 +25,21 @@ const std::vector<std::string>& functions() {
 }
 
 KnownNames known_keys() {
-    KnownNames known{
-        functions(),
-        {"last_n", "top_k", "decayed_sum", "half_life", "n", "k", "freshness", "tumbling", "session", "zone"},
-        {{"avg", "mean"},
-         {"average", "mean"},
-         {"std", "stddev"},
-         {"stdev", "stddev"},
-         {"var", "variance"},
-         {"distinct", "count_distinct"},
-         {"distinct_count", "count_distinct"},
-         {"nunique", "count_distinct"},
-         {"percentile", "quantile"},
-         {"median", "quantile"},
-         {"filter", "where"}}};
-    for (const char* key : {"q", "window", "hop", "where"}) known.names.emplace_back(key);
+    KnownNames known{functions(),
+                     {"last_n", "top_k", "decayed_sum", "half_life", "n", "k", "tumbling", "session", "zone"},
+                     {{"avg", "mean"},
+                      {"average", "mean"},
+                      {"std", "stddev"},
+                      {"stdev", "stddev"},
+                      {"var", "variance"},
+                      {"distinct", "count_distinct"},
+                      {"distinct_count", "count_distinct"},
+                      {"nunique", "count_distinct"},
+                      {"percentile", "quantile"},
+                      {"median", "quantile"},
+                      {"filter", "where"}}};
+    for (const char* key : {"q", "window", "hop", "where", "freshness", "default"})
+        known.names.emplace_back(key);
     return known;
 }
 
@@ -112,6 +113,7 @@ public:
         }
         if (const ConfigNode* where = map_.find("where"))
             feature_.where = read_where(*where, what_, source_, errors_);
+        if (errors_.count() == before) read_feature_freshness(map_, what_, source_, feature_, errors_);
         if (errors_.count() != before) return std::nullopt;
         return feature_;
     }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "io/config/config_features.hpp"
+#include "io/config/config_freshness.hpp"
 #include "io/config/config_sources.hpp"
 #include "io/config/config_text.hpp"
 
@@ -44,62 +45,16 @@ void read_entity(const ConfigNode& node, const std::string& what, const Source& 
     }
 }
 
-void read_cache_for(const ConfigNode& node, const std::string& name, Freshness& freshness,
-                    ConfigErrors& errors) {
-    using namespace std::chrono_literals;
-    if (node.text.starts_with('-')) {
-        errors.add(node.place, name + " is negative; write 100ms, or 0s for none");
-    } else if (const auto read = read_duration(node, name, Duration{0}, 1h, errors)) {
-        freshness.cache_for = *read;
-    }
-}
-
-void read_freshness(const ConfigNode& node, const std::string& what, Freshness& freshness,
-                    ConfigErrors& errors) {
-    using namespace std::chrono_literals;
-    const MapReader map{
-        node, what + ".freshness", {{"max_staleness", "on_breach", "cache_for"}, {}, {}}, errors};
-    if (node.kind != Kind::map) {
-        if (node.kind == Kind::null)
-            errors.add(node.place, what + ".freshness is empty; write {max_staleness: 5s}");
-        return;
-    }
-    const ConfigNode* const cache = map.find("cache_for");
-    if (cache) read_cache_for(*cache, map.name_of("cache_for"), freshness, errors);
-    const ConfigNode* const limit =
-        cache ? map.find("max_staleness") : map.require("max_staleness", "max_staleness: 5s");
-    if (limit) {
-        const std::string name = map.name_of("max_staleness");
-        if (limit->text.starts_with('-')) {
-            errors.add(limit->place, name + " is negative; write at least 1s");
-        } else if (const auto read = read_duration(*limit, name, Duration{0}, kTenYears, errors)) {
-            freshness.max_staleness = *read;
-            if (*read < 1s) {
-                errors.add(limit->place,
-                           name +
-                               " is below 1s, but freshness is measured about once a second; write at "
-                               "least 1s, better 3s");
-            }
-        }
-    }
-    if (freshness.max_staleness && freshness.cache_for >= *freshness.max_staleness && cache) {
-        errors.add(cache->place,
-                   map.name_of("cache_for") +
-                       " is not below max_staleness, so that what is kept would be stale before it is "
-                       "read again; write at most half of max_staleness");
-    }
-    constexpr Choice choices[] = {{"flag"}, {"null"}, {"default"}, {"error"}};  // in the order of OnBreach
-    map.choice("on_breach", choices, freshness.on_breach);
-}
-
 void read_features(const ConfigNode& node, const std::string& what, const Source& source, View& view,
                    ConfigErrors& errors) {
     if (node.kind != Kind::map || node.entries.empty()) {
         errors.add(node.place, what + " has no features; write {events_1h: {count: \"*\", window: 1h}}");
     }
     for (const ConfigEntry& entry : node.entries) {
-        if (auto feature = read_feature(entry, view.name, source, errors))
+        if (auto feature = read_feature(entry, view.name, source, errors)) {
+            check_freshness(entry.value, view, *feature, errors);
             view.features.push_back(*std::move(feature));
+        }
     }
     std::set<std::string> filters;
     for (const Feature& feature : view.features)

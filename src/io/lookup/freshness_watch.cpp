@@ -34,27 +34,38 @@ std::string behind(std::optional<Duration> staleness, const FreshnessObjective& 
 
 FreshnessWatch::FreshnessWatch(const LookupCatalogue& catalogue, LookupObserver& observer)
     : observer_(observer) {
-    for (const auto& view : catalogue.views())
+    for (const auto& view : catalogue.views()) {
         if (const auto& most = view->plan.view().freshness.max_staleness)
             watched_.emplace(view->name(), Watched{FreshnessObjective(*most)});
+        for (const Feature& feature : view->plan.view().features)
+            if (const auto& most = feature.freshness.max_staleness)
+                watched_.emplace(view->name() + "." + feature.name, Watched{FreshnessObjective(*most)});
+    }
 }
 
 void FreshnessWatch::look(const ServedView& view, Timestamp at, std::optional<Duration> staleness,
                           const std::string& reason) {
     observer_.looked_at_freshness(view.name(), staleness, view.plan.view().freshness.max_staleness);
     const std::lock_guard lock(mutex_);
-    const auto found = watched_.find(view.name());
+    look_at(view.name(), at, staleness, reason);
+    for (const Feature& feature : view.plan.view().features)
+        if (feature.freshness.max_staleness) look_at(view.name() + "." + feature.name, at, staleness, reason);
+}
+
+void FreshnessWatch::look_at(const std::string& name, Timestamp at, std::optional<Duration> staleness,
+                             const std::string& reason) {
+    const auto found = watched_.find(name);
     if (found == watched_.end()) return;
     Watched& watched = found->second;
     watched.staleness = staleness;
     watched.reason = reason;
-    if (watched.objective.take(at, staleness)) changed(view, at, watched);
+    if (watched.objective.take(at, staleness)) changed(name, at, watched);
     watched.judged = watched.judged || staleness || watched.objective.in_breach();
 }
 
-void FreshnessWatch::changed(const ServedView& view, Timestamp at, const Watched& watched) {
+void FreshnessWatch::changed(const std::string& name, Timestamp at, const Watched& watched) {
     const FreshnessObjective& objective = watched.objective;
-    std::string what = "view " + view.name();
+    std::string what = (name.find('.') == std::string::npos ? "view " : "feature ") + name;
     if (objective.in_breach()) {
         what += " is in breach: " + behind(watched.staleness, objective) + "; " + watched.reason;
         log::warn(what, {.view = view.name()});

@@ -1,5 +1,6 @@
-// What a node knows of the freshness of the views that it serves: looked at once a second, whether or not
-// somebody asks, so that a view that falls behind is told of. Thread-safe.
+// What a node knows of the freshness of the views that it serves, and of features with a limit of their own:
+// looked at once a second, whether or not somebody asks, so that a view that falls behind is told of.
+// Thread-safe.
 #pragma once
 
 #include <deque>
@@ -35,11 +36,13 @@ private:
         bool judged = false;  // at least once
     };
 
-    void changed(const ServedView& view, Timestamp at, const Watched& watched);
+    void look_at(const std::string& name, Timestamp at, std::optional<Duration> staleness,
+                 const std::string& reason);
+    void changed(const std::string& name, Timestamp at, const Watched& watched);
 
     LookupObserver& observer_;
     mutable std::mutex mutex_;
-    std::map<std::string, Watched> watched_;  // by view, of those with a max_staleness
+    std::map<std::string, Watched> watched_;  // view or view.feature, of those with a max_staleness
     std::deque<std::string> transitions_;     // the newest first
 };
 

@@ -25,8 +25,20 @@ ServedView::ServedView(const Source& of, const View& view) : source(of), plan(of
         features.emplace(name, i);
         all.push_back(i);
         RespWriter(names.emplace_back()).bulk(name);
-        windows.push_back(view.features[i].window);
+        const Feature& feature = view.features[i];
+        windows.push_back(feature.window);
+        contracts.push_back({max_staleness(view, feature), on_breach(view, feature), feature.otherwise});
+        alike_ = alike_ && contracts.back().max_staleness == contracts.front().max_staleness;
     }
+    tightest = tightest_staleness(view);
+}
+
+std::optional<Duration> ServedView::tightest_of(std::span<const std::size_t> some) const {
+    if (alike_) return tightest;
+    std::optional<Duration> least;
+    for (const std::size_t feature : some)
+        if (const auto most = contracts[feature].max_staleness) least = std::min(least.value_or(*most), *most);
+    return least;
 }
 
 LookupCatalogue::LookupCatalogue(Definitions definitions) : definitions_(std::move(definitions)) {

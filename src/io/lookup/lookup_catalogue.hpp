@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -31,9 +32,24 @@ struct ServedView {
     std::vector<std::size_t> all;                  // every feature, in the order of the configuration
     std::vector<std::string> names;                // of the features, each as a bulk string
     std::vector<std::optional<Duration>> windows;  // of the features
+    // Of each feature, its view's where it has none of its own.
+    struct Contract {
+        std::optional<Duration> max_staleness;
+        OnBreach on_breach = OnBreach::flag;
+        Scalar otherwise;
+    };
+    std::vector<Contract> contracts;
+    // The least max_staleness of a feature: while it is kept, all are. None: none has one.
+    std::optional<Duration> tightest;
 
     const std::string& name() const { return plan.view().name; }
     std::size_t columns() const { return plan.view().entity.size(); }
+    const Feature& declared(std::size_t feature) const { return plan.view().features[feature]; }
+    // The least max_staleness of these.
+    std::optional<Duration> tightest_of(std::span<const std::size_t> some) const;
+
+private:
+    bool alike_ = true;  // one max_staleness for all features
 };
 
 // A feature service as a prepared set: its features by view, so that each view is read once.

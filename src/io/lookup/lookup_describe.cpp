@@ -71,6 +71,10 @@ void write_feature(const ServedView& view, const Feature& feature, RespWriter& o
     pairs.add_duration("window_ms", feature.window);
     pairs.add("hop_ms", feature.hop.count());
     if (feature.where) pairs.add("where", feature.where->text());
+    if (feature.freshness.max_staleness)
+        pairs.add("max_staleness_ms", feature.freshness.max_staleness->count());
+    if (feature.freshness.on_breach) pairs.add("on_breach", name_of(*feature.freshness.on_breach));
+    if (feature.otherwise.index() != 0) write_scalar(feature.otherwise, pairs.begin("default"));
     pairs.write(out);
 }
 
@@ -120,10 +124,9 @@ std::string name_in_tracker(const ServedView& view, std::size_t feature) {
     return view.name() + "." + view.plan.features()[feature].name;
 }
 
-// The staleness, and whether that is fresh by the limit that is given, or the view's own.
-void write_freshness_of(const ServedView& view, std::string_view name, std::optional<Duration> limit,
-                        const FreshnessTracker& tracker, Timestamp now, RespWriter& out) {
-    const auto most = limit ? limit : view.plan.view().freshness.max_staleness;
+// The staleness, and whether that is fresh by the limit, if there is one.
+void write_freshness_of(std::string_view name, std::optional<Duration> most, const FreshnessTracker& tracker,
+                        Timestamp now, RespWriter& out) {
     const auto staleness = tracker.get_staleness(name, now);
     out.array(2);
     staleness ? out.integer(staleness->count()) : out.null();
@@ -143,15 +146,22 @@ FreshnessTracker tracker_of(const LookupCatalogue& catalogue) {
 
 void write_freshness(const LookupQuery& query, const LookupCatalogue& catalogue,
                      const FreshnessTracker& tracker, Timestamp now, RespWriter& out) {
-    if (query.view) {
-        const std::string name =
-            query.features.empty() ? query.view->name() : name_in_tracker(*query.view, query.features.front());
-        return write_freshness_of(*query.view, name, query.max_staleness, tracker, now, out);
+    const auto limit_of = [&](std::optional<Duration> own) {
+        return query.max_staleness ? query.max_staleness : own;
+    };
+    if (query.view && !query.features.empty()) {
+        const std::size_t feature = query.features.front();
+        return write_freshness_of(name_in_tracker(*query.view, feature),
+                                  limit_of(query.view->contracts[feature].max_staleness), tracker, now, out);
     }
+    const auto write_view_of = [&](const ServedView& view) {
+        write_freshness_of(view.name(), limit_of(view.plan.view().freshness.max_staleness), tracker, now, out);
+    };
+    if (query.view) return write_view_of(*query.view);
     out.pairs(catalogue.views().size());
     for (const auto& view : catalogue.views()) {
         out.bulk(view->name());
-        write_freshness_of(*view, view->name(), query.max_staleness, tracker, now, out);
+        write_view_of(*view);
     }
 }
 

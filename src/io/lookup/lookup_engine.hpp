@@ -71,7 +71,7 @@ private:
     bool route(LookupRequest& request);
     // Writes the rows that are kept and may be given again.
     void write_kept(LookupRequest& request);
-    void write_kept_row(LookupRequest& request, std::size_t row);
+    void write_kept_row(LookupRequest& request, std::size_t row, std::optional<Duration> most);
     void keep_row(const LookupRequest& request, std::size_t row, const ReadMoment& moment);
     void note_written(LookupRequest& request, std::size_t row, std::size_t begin);
     void send_pings(LookupRequest& request);
@@ -94,6 +94,7 @@ private:
     bool vouched_for(LookupRequest& request, std::size_t row);
     bool take_moment(LookupRequest& request, LookupPrimary& primary);
     bool take_time(LookupRequest& request, const ViewProgressSummary& summary);
+    bool refuse_stale(LookupRequest& request, const ReadMoment& moment);
     void read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads);
     void read_whole(LookupRequest& request, std::size_t row, const RedisAnswer& both);
     // Null, or false: the request has failed, or is to be read again.

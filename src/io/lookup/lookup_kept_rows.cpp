@@ -1,22 +1,24 @@
-// Rows of views with `cache_for`: given again while they are young enough and their view's freshness holds.
+// Rows of views with `cache_for`: given again while they are young enough and the freshness of all their
+// features holds.
 #include "io/lookup/lookup_engine.hpp"
 #include "model/freshness_tracker.hpp"
 
 namespace freshet {
 
 void LookupEngine::write_kept(LookupRequest& request) {
-    for (std::size_t row = 0; row < request.rows.size(); ++row) write_kept_row(request, row);
+    const auto most = request.query.view->tightest_of(request.query.features);
+    for (std::size_t row = 0; row < request.rows.size(); ++row) write_kept_row(request, row, most);
     observer_.from_cache(request.written, request.rows.size() - request.written);
 }
 
-void LookupEngine::write_kept_row(LookupRequest& request, std::size_t row) {
-    const Freshness& allowed = request.query.view->plan.view().freshness;
-    const auto kept = kept_.find(*request.shape, request.query.entity(row), now - allowed.cache_for);
+void LookupEngine::write_kept_row(LookupRequest& request, std::size_t row, std::optional<Duration> most) {
+    const Duration young = request.query.view->plan.view().freshness.cache_for;
+    const auto kept = kept_.find(*request.shape, request.query.entity(row), now - young);
     if (!kept) return;
     // Redis's time since then has gone on as ours has; rounded up, so that no staleness is understated.
     const Timestamp redis_now = kept->redis_now + std::chrono::ceil<Duration>(now - kept->read);
     const auto staleness = freshet::staleness(kept->watermark, redis_now);
-    if (allowed.max_staleness && !is_fresh(staleness, *allowed.max_staleness)) return;
+    if (most && !is_fresh(staleness, *most)) return;
     const std::size_t begin = request.body.size();
     request.body += kept->before;
     if (request.query.meta) RespWriter(request.body).integer(staleness->count());
@@ -27,7 +29,8 @@ void LookupEngine::write_kept_row(LookupRequest& request, std::size_t row) {
 // Not what is missing: whether Redis was emptied has not been asked yet. Nor what is stale, or may be.
 void LookupEngine::keep_row(const LookupRequest& request, std::size_t row, const ReadMoment& moment) {
     const RowReader& reader = *readers_[request.query.view->index];
-    if (!moment.watermark || moment.in_breach(*request.query.view) || reader.wrote_missing()) return;
+    if (!moment.watermark || reader.wrote_missing()) return;
+    if (moment.breaks(request.query.view->tightest_of(request.query.features))) return;
     const auto [begin, end] = reader.staleness_place();
     const LookupRequest::Row& written = request.rows[row];
     const std::string_view body = request.body;

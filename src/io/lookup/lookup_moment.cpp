@@ -67,16 +67,25 @@ bool LookupEngine::take_time(LookupRequest& request, const ViewProgressSummary& 
             return false;
         }
     }
-    if (request.kind == LookupRequest::Kind::get && view.freshness.on_breach == OnBreach::error &&
-        moment.in_breach(*request.query.view)) {
+    if (request.kind != LookupRequest::Kind::get || !moment.breaks(request.query.view->tightest)) return true;
+    return !refuse_stale(request, moment);
+}
+
+// Where on_breach is error, by the first feature that is asked for and in breach.
+bool LookupEngine::refuse_stale(LookupRequest& request, const ReadMoment& moment) {
+    const ServedView& view = *request.query.view;
+    for (const std::size_t feature : request.query.features) {
+        const ServedView::Contract& contract = view.contracts[feature];
+        if (contract.on_breach != OnBreach::error || !moment.breaks(contract.max_staleness)) continue;
         const auto staleness = moment.staleness();
+        const bool own = view.declared(feature).freshness.max_staleness.has_value();
         fail(request, "STALE",
-             "view " + view.name + " is " +
-                 (staleness ? std::to_string(staleness->count()) + " ms" : "unknown time") +
-                 " behind, max_staleness is " + std::to_string(view.freshness.max_staleness->count()) + " ms");
-        return false;
+             (own ? "feature " + view.name() + "." + view.declared(feature).name : "view " + view.name()) +
+                 " is " + (staleness ? std::to_string(staleness->count()) + " ms" : "unknown time") +
+                 " behind, max_staleness is " + std::to_string(contract.max_staleness->count()) + " ms");
+        return true;
     }
-    return true;
+    return false;
 }
 
 bool LookupEngine::has_come(LookupRequest& request, const LookupProgress& records) {

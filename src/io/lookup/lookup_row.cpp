@@ -15,9 +15,8 @@ Error no_sealed_field() { return {Errc::corrupt, "not the name of a sealed field
 
 std::optional<Duration> ReadMoment::staleness() const { return freshet::staleness(watermark, now); }
 
-bool ReadMoment::in_breach(const ServedView& view) const {
-    const auto& most = view.plan.view().freshness.max_staleness;
-    return most && !is_fresh(staleness(), *most);
+bool ReadMoment::breaks(std::optional<Duration> max_staleness) const {
+    return max_staleness && !is_fresh(staleness(), *max_staleness);
 }
 
 RowReader::RowReader(const ServedView& view)
@@ -123,9 +122,9 @@ Result<void> RowReader::write(const LookupQuery& query, const ReadMoment& moment
         nothing_.values.assign(query.features.size(), {});
         answer_ = &nothing_;
     }
-    const bool hidden = view_.plan.view().freshness.on_breach != OnBreach::flag && moment.in_breach(view_);
+    const bool breach = moment.breaks(view_.tightest);
     if (query.meta) out.array(4);
-    write_values(query, hidden, out);
+    write_values(query, breach ? &moment : nullptr, out);
     staleness_place_ = {out.out().size(), out.out().size()};
     if (!query.meta) return {};
     write_statuses(query, moment, out);
@@ -137,14 +136,26 @@ Result<void> RowReader::write(const LookupQuery& query, const ReadMoment& moment
     return {};
 }
 
-void RowReader::write_values(const LookupQuery& query, bool hidden, RespWriter& out) const {
+// `breach`: when a feature of the view is in breach, by which it is told whether this one is.
+void RowReader::write_values(const LookupQuery& query, const ReadMoment* breach, RespWriter& out) const {
     const std::size_t count = query.features.size();
     query.named ? out.array(count) : out.pairs(count);
     for (std::size_t i = 0; i < count; ++i) {
         if (!query.named) out.out() += view_.names[query.features[i]];
         const FeatureValue& value = answer_->values[i];
-        hidden || value.overflow ? out.null() : write_scalar(value.value, out);
+        if (const ServedView::Contract* hides = breach ? hiding(*breach, query.features[i]) : nullptr) {
+            write_scalar(hides->on_breach == OnBreach::default_value ? hides->otherwise : Scalar{}, out);
+        } else {
+            value.overflow ? out.null() : write_scalar(value.value, out);
+        }
     }
+}
+
+// The contract of a feature that is in breach, and whose value is then not given.
+const ServedView::Contract* RowReader::hiding(const ReadMoment& moment, std::size_t feature) const {
+    const ServedView::Contract& contract = view_.contracts[feature];
+    const bool hides = contract.on_breach != OnBreach::flag && moment.breaks(contract.max_staleness);
+    return hides ? &contract : nullptr;
 }
 
 // Whether all events that the feature takes at the moment were counted for it.
@@ -166,13 +177,16 @@ bool RowReader::surely_missing(const ReadMoment& moment) const {
 }
 
 void RowReader::write_statuses(const LookupQuery& query, const ReadMoment& moment, RespWriter& out) const {
-    const bool stale = !moment.watermark || moment.in_breach(view_);
+    const bool breach = moment.breaks(view_.tightest);
+    const auto stale = [&](std::size_t feature) {
+        return !moment.watermark || (breach && moment.breaks(view_.contracts[feature].max_staleness));
+    };
     const bool missing = answer_->missing && (!moment.at || surely_missing(moment));
     const auto status = [&](std::size_t i) -> std::string_view {
         if (answer_->missing) return missing ? "$7\r\nmissing\r\n" : "$10\r\nincomplete\r\n";
         if (answer_->values[i].overflow) return "$8\r\noverflow\r\n";
         if (!counted(moment, query.features[i])) return "$10\r\nincomplete\r\n";
-        return stale ? "$5\r\nstale\r\n" : "$5\r\nfresh\r\n";
+        return stale(query.features[i]) ? "$5\r\nstale\r\n" : "$5\r\nfresh\r\n";
     };
     out.array(query.features.size());
     for (std::size_t i = 0; i < query.features.size(); ++i) out.out() += status(i);

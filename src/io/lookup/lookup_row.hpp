@@ -27,8 +27,8 @@ struct ReadMoment {
 
     // None: not known.
     std::optional<Duration> staleness() const;
-    // Whether the view's max_staleness is exceeded.
-    bool in_breach(const ServedView& view) const;
+    // Whether what may be so stale at most is in breach; never where there is no limit.
+    bool breaks(std::optional<Duration> max_staleness) const;
 };
 
 class RowReader {
@@ -75,7 +75,8 @@ private:
     Result<const FeatureAnswer*> read(const LookupQuery& query, Timestamp t);
     bool counted(const ReadMoment& moment, std::size_t feature) const;
     bool surely_missing(const ReadMoment& moment) const;
-    void write_values(const LookupQuery& query, bool hidden, RespWriter& out) const;
+    const ServedView::Contract* hiding(const ReadMoment& moment, std::size_t feature) const;
+    void write_values(const LookupQuery& query, const ReadMoment* breach, RespWriter& out) const;
     void write_statuses(const LookupQuery& query, const ReadMoment& moment, RespWriter& out) const;
 
     const ServedView& view_;
