@@ -65,14 +65,15 @@ void FreshnessWatch::look_at(const std::string& name, Timestamp at, std::optiona
 
 void FreshnessWatch::changed(const std::string& name, Timestamp at, const Watched& watched) {
     const FreshnessObjective& objective = watched.objective;
+    const std::string view = name.substr(0, name.find('.'));
     std::string what = (name.find('.') == std::string::npos ? "view " : "feature ") + name;
     if (objective.in_breach()) {
         what += " is in breach: " + behind(watched.staleness, objective) + "; " + watched.reason;
-        log::warn(what, {.view = view.name()});
+        log::warn(what, {.view = view});
     } else {
         what += " is fresh again, after " + std::to_string((at - *objective.breach_began()).count() / 1000) +
                 " s in breach";
-        log::info(what, {.view = view.name()});
+        log::info(what, {.view = view});
     }
     transitions_.push_front(utc(at) + " " + what);
     if (transitions_.size() > kMostTransitions) transitions_.pop_back();
