@@ -39,7 +39,7 @@ public:
     ~Node();
 
     const NodeAddresses& addresses() const;
-    // Reads the certificate of look-ups again; on failure the former one stays.
+    // Reads the certificates of look-ups and of the status page again; on failure the former one stays.
     Result<void> reload_certificates();
     // The offset that each owned partition's record has reached, about a second ago.
     std::map<Partition, Offset> recorded() const;

@@ -28,7 +28,7 @@ RULE_FILES = ["objectives.yml", "recording.yml", "alerts.yml"]
 WITHIN = 120
 ENVIRONMENT = {"FRESHET_INSTANCE": "here", "REDIS_PASSWORD": "", "LOOKUP_PASSWORD": "secret"}
 # A series in an expression: its name, and what stands in braces.
-SELECTOR = re.compile(r"(?<![\w:\"])((?:[a-z_]+:)?(?:freshet|exposer)_\w+(?::\w+)?|up|ALERTS)\b(\{[^}]*\})?")
+SELECTOR = re.compile(r"(?<![\w:\"])((?:[a-z_]+:)?freshet_\w+(?::\w+)?|up|ALERTS)\b(\{[^}]*\})?")
 
 
 # What a test on a machine with other work may see.

@@ -3,13 +3,13 @@
 #pragma once
 
 #include <deque>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "io/lookup/freshness_report.hpp"
 #include "io/lookup/lookup_catalogue.hpp"
 #include "io/lookup/lookup_observer.hpp"
 #include "model/freshness_objective.hpp"
@@ -23,24 +23,30 @@ public:
     // `staleness`: none if it is not known. `reason`: what holds the view back, for people.
     void look(const ServedView& view, Timestamp at, std::optional<Duration> staleness,
               const std::string& reason);
+    // At the same time as all views.
+    void look_at_store(Timestamp at, StoreReport store);
 
     // For FS.STATUS: each objective, and what changed last.
     std::vector<std::pair<std::string, std::string>> lines(Timestamp now) const;
+    FreshnessReport report(Timestamp now) const;
 
 private:
     struct Watched {
-        FreshnessObjective objective;
+        std::optional<FreshnessObjective> objective;  // none: it has no max_staleness
         std::optional<Duration> staleness = {};
         std::string reason = {};
         bool judged = false;  // at least once
     };
 
     void changed(const ServedView& view, Timestamp at, const Watched& watched);
+    static ViewReport::State state_of(const Watched& watched);
 
     LookupObserver& observer_;
     mutable std::mutex mutex_;
-    std::map<std::string, Watched> watched_;  // by view, of those with a max_staleness
-    std::deque<std::string> transitions_;     // the newest first
+    std::vector<std::pair<std::string, Watched>> watched_;  // by ServedView::index, with the view's name
+    std::deque<FreshnessChange> changes_;                   // the newest first
+    StoreReport store_;
+    std::optional<Timestamp> looked_at_;
 };
 
 }  // namespace freshet

@@ -137,6 +137,17 @@ void LookupServer::stop() {
     impl_->loops.clear();
 }
 
+void LookupServer::ask(std::string user, std::vector<std::string> command,
+                       std::function<void(std::string)> reply) {
+    impl_->loops.front()->ask(std::move(user), std::move(command), std::move(reply));
+}
+
+LookupReport LookupServer::report(Timestamp now) const {
+    const LookupShared& shared = impl_->shared;
+    return {shared.options.version, shared.uptime(), shared.connections.load(), shared.requests.load(),
+            shared.freshness.report(now)};
+}
+
 const std::vector<std::uint16_t>& LookupServer::ports() const { return impl_->shared.ports; }
 
 }  // namespace freshet

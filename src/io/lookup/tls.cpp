@@ -18,16 +18,16 @@ std::string reason() {
     return text ? text : "unknown reason";
 }
 
-Error bad_file(std::string_view key, const std::string& file) {
+Error bad_file(std::string_view section, std::string_view key, const std::string& file) {
     return {Errc::invalid_argument,
-            "lookup.tls." + std::string(key) + ": '" + file + "' cannot be used: " + reason()};
+            std::string(section) + "." + std::string(key) + ": '" + file + "' cannot be used: " + reason()};
 }
 
 }  // namespace
 
 void TlsContext::Free::operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 
-Result<std::shared_ptr<TlsContext>> TlsContext::load(const TlsConfig& config) {
+Result<std::shared_ptr<TlsContext>> TlsContext::load(const TlsConfig& config, std::string_view section) {
     auto made = std::make_shared<TlsContext>();
     made->context_.reset(SSL_CTX_new(TLS_server_method()));
     SSL_CTX* const context = made->get();
@@ -39,12 +39,12 @@ Result<std::shared_ptr<TlsContext>> TlsContext::load(const TlsConfig& config) {
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     if (SSL_CTX_use_certificate_chain_file(context, config.certificate.c_str()) != 1)
-        return bad_file("certificate", config.certificate);
+        return bad_file(section, "certificate", config.certificate);
     if (SSL_CTX_use_PrivateKey_file(context, config.key.c_str(), SSL_FILETYPE_PEM) != 1)
-        return bad_file("key", config.key);
+        return bad_file(section, "key", config.key);
     if (config.client_ca.empty()) return made;
     if (SSL_CTX_load_verify_locations(context, config.client_ca.c_str(), nullptr) != 1)
-        return bad_file("client_ca", config.client_ca);
+        return bad_file(section, "client_ca", config.client_ca);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     return made;
 }

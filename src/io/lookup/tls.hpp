@@ -1,4 +1,4 @@
-// TLS of the look-up server, apart from any socket: what came in goes in, what is to go out comes out.
+// TLS of this node's servers, apart from any socket: what came in goes in, what is to go out comes out.
 #pragma once
 
 #include <openssl/types.h>
@@ -17,8 +17,9 @@ namespace freshet {
 // The certificate and key that connections begun from now on are served with. Thread-safe.
 class TlsContext {
 public:
-    // Reads the files. An error names the file and what is wrong with it.
-    static Result<std::shared_ptr<TlsContext>> load(const TlsConfig& config);
+    // Reads the files. An error names the file, by its key in `section`, and what is wrong with it.
+    static Result<std::shared_ptr<TlsContext>> load(const TlsConfig& config,
+                                                    std::string_view section = "lookup.tls");
 
     SSL_CTX* get() const { return context_.get(); }
 
