@@ -300,7 +300,7 @@ class Watching(FreshnessTest):
             self.assertIn(f"objective {VIEW}", seen[0])
             self.assertLessEqual(int(seen[0]["requests"]), int(seen[1]["requests"]))
             self.serving.kill()
-            self.assertIn("Connection refused", watching.stderr.readline())
+            self.assertIn("connection refused", watching.stderr.readline())
             self.serving.start()
             wait_until(lambda: int(json.loads(watching.stdout.readline())["uptime_s"]) <= 1, test_faults.WITHIN,
                        "the new node is seen")
