@@ -169,7 +169,7 @@ class StatusBrowserTest(unittest.TestCase):
         self.open()
         self.sees("ready", "#ready")
         self.assertEqual(self.text("#ready"), "ready")
-        for name in ("store_orders", "store_countries", "country_orders", "may be 2000 ms", "0.0 % of 1d", "no limit"):
+        for name in ("store_orders", "store_countries", "country_orders", "may be 2 s", "0.0 % of 1d", "no limit"):
             self.sees(name, "#views")
         for partition in range(4):
             self.sees(f"orders/{partition}", "#partitions")

@@ -24,7 +24,7 @@ const quiet = (...text) => el("span", { class: "quiet" }, ...text);
 function duration(ms) {
   if (ms === null || ms === undefined) return "not known";
   if (ms < 10) return (Math.round(ms * 100) / 100) + " ms";
-  if (ms < 10_000) return Math.round(ms) + " ms";
+  if (ms < 10_000 && ms % 1000 !== 0) return Math.round(ms) + " ms";
   if (ms >= 60_000 && ms % 3_600_000 === 0 && ms < 172_800_000) return ms / 3_600_000 + " h";
   if (ms >= 60_000 && ms % 60_000 === 0 && ms < 7_200_000) return ms / 60_000 + " min";
   if (ms < 120_000) return Number((ms / 1000).toFixed(1)) + " s";
