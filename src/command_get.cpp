@@ -5,7 +5,6 @@
 #include "commands.hpp"
 #include "io/config/config_file.hpp"
 #include "io/config/config_text.hpp"
-#include "model/value_type.hpp"
 #include "resp_client.hpp"
 
 namespace freshet {

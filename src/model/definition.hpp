@@ -124,7 +124,7 @@ OnBreach on_breach(const View& view, const Feature& feature);
 // The least that holds for a feature of the view; none: for none.
 std::optional<Duration> tightest_staleness(const View& view);
 
-// Of a feature's value, unless it is null.
+// The type of a feature's value where it is not null.
 FieldType value_type(const Source& source, const Feature& feature);
 
 // The hop of a feature that names none: the largest of 1s 5s 10s 30s 1m 5m 10m 30m 1h 6h 1d that divides the

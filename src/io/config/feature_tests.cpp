@@ -9,7 +9,6 @@
 #include "io/config/config_text.hpp"
 #include "io/config/feature_test_events.hpp"
 #include "io/events/event_intake.hpp"
-#include "model/value_type.hpp"
 
 namespace freshet {
 namespace {
