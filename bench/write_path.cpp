@@ -1,13 +1,10 @@
 // What an event costs on its way from record to Redis, stage by stage, in CPU time of one thread: for profiles,
 // and under callgrind for instruction counts. One partition, a redis-server of its own, no Kafka and no actors.
-#include <time.h>
-
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
 #include <numeric>
 #include <random>
-#include <stdexcept>
 
 #include "io/config/config_file.hpp"
 #include "io/events/event_intake.hpp"
@@ -16,36 +13,10 @@
 #include "io/stored/flush_builder.hpp"
 #include "load_commands.hpp"
 #include "model/entity_table.hpp"
+#include "payments_view.hpp"
 
 namespace freshet::bench {
 namespace {
-
-// The view of scripts/bench.d/payments.py.
-constexpr const char* kConfig = R"(
-kafka: {brokers: embedded}
-redis: {address: embedded}
-sources:
-  payments:
-    topic: payments
-    time: {field: ts, format: unix_ms}
-    fields: {user: int, amount: float, items: int}
-views:
-  payments:
-    source: payments
-    entity: user
-    clock: event
-    features:
-      count_1h:    {count: "*", window: 1h}
-      sum_1h:      {sum: amount, window: 1h}
-      mean_1h:     {mean: amount, window: 1h}
-      max_1h:      {max: amount, window: 1h}
-      p95_1h:      {quantile: amount, q: 0.95, window: 1h}
-      count_1d:    {count: "*", window: 1d}
-      sum_1d:      {sum: amount, window: 1d}
-      min_1d:      {min: amount, window: 1d}
-      items_1d:    {sum: items, window: 1d}
-      last_1d:     {last: amount, window: 1d}
-)";
 
 struct Options {
     std::uint64_t events = 500'000;
@@ -56,20 +27,8 @@ struct Options {
 
 constexpr std::size_t kBatch = 1024;
 
-double thread_seconds() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
-}
-
-template <class T>
-T checked(Result<T> result) {
-    if (!result) throw std::runtime_error(result.error().message);
-    return std::move(*result);
-}
-
 std::shared_ptr<const SourcePlan> make_plan() {
-    const Config config = checked(parse_config(kConfig, "bench.yaml"));
+    const Config config = checked(parse_config(kPaymentsConfig, "bench.yaml"));
     auto plan = std::make_shared<SourcePlan>();
     plan->source = config.definitions.sources[0];
     plan->views.push_back(std::make_shared<ViewPlan>(plan->source, config.definitions.views[0]));
