@@ -62,20 +62,24 @@ char* put_varint(char* out, std::uint64_t value) {
     return out;
 }
 
-// Takes a varint of least length and at most 63 bits off the front of the bytes; none: kBadVarint.
-constexpr std::uint64_t kBadVarint = std::numeric_limits<std::uint64_t>::max();
-std::uint64_t take_long_varint(const char*& at, const char* end) {
+// A varint of least length and at most 63 bits, and what is behind it; null: there is none. By value, so that
+// who walks over bytes keeps their place in a register.
+struct Varint {
+    std::uint64_t value;
+    const char* behind;
+};
+Varint long_varint(const char* at, const char* end) {
     std::uint64_t value = 0;
     for (int shift = 0; shift < 63 && at != end; shift += 7) {
         const auto byte = static_cast<unsigned char>(*at++);
         value |= std::uint64_t{byte & 0x7fu} << shift;
-        if (byte < 0x80) return byte == 0 && shift > 0 ? kBadVarint : value;
+        if (byte < 0x80) return {value, byte == 0 && shift > 0 ? nullptr : at};
     }
-    return kBadVarint;
+    return {0, nullptr};
 }
-inline std::uint64_t take_varint(const char*& at, const char* end) {
-    if (at != end && static_cast<unsigned char>(*at) < 0x80) return static_cast<unsigned char>(*at++);
-    return take_long_varint(at, end);
+inline Varint varint(const char* at, const char* end) {
+    if (at != end && static_cast<unsigned char>(*at) < 0x80) return {static_cast<unsigned char>(*at), at + 1};
+    return long_varint(at, end);
 }
 
 constexpr std::uint64_t zigzag(std::int64_t value) {
@@ -92,32 +96,34 @@ std::uint64_t rank_of(double q, std::uint64_t count) {
     return std::min(count - 1, static_cast<std::uint64_t>(q * static_cast<double>(count - 1)));
 }
 
-// As stored: distance is 0 without a gap.
+// As stored: distance is 0 without a gap. `behind` is null where there is none.
 struct Bucket {
     std::uint64_t count;
     std::uint64_t distance;
     bool gap;
+    const char* behind;
 };
 
-bool take_bucket(const char*& at, const char* end, Bucket& out) {
-    const std::uint64_t tagged = take_varint(at, end);
-    out.count = tagged >> 1;
-    out.gap = tagged & 1;
-    out.distance = out.gap ? take_varint(at, end) : 0;
-    return out.count > 0 && out.count <= DDSketch::kMaxBucketCount && out.distance <= 4 * kZeroKey;
+Bucket bucket_at(const char* at, const char* end) {
+    constexpr Bucket none{0, 0, false, nullptr};
+    const auto [tagged, behind] = varint(at, end);
+    const std::uint64_t count = tagged >> 1;
+    if (!behind || count == 0 || count > DDSketch::kMaxBucketCount) return none;
+    if ((tagged & 1) == 0) return {count, 0, false, behind};
+    const auto [distance, last] = varint(behind, end);
+    if (!last || distance > 4 * kZeroKey) return none;
+    return {count, distance, true, last};
 }
 
 // The common case of a bucket that has another behind it: two bytes that do not go on. Nothing depends on
 // whether there is a gap, since no branch could foretell it.
-inline bool take_small_bucket(const char*& at, const char* end, Bucket& out) {
-    if (end - at < 2) return false;
+inline Bucket small_bucket_at(const char* at, const char* end) {
+    if (end - at < 2) return {0, 0, false, nullptr};
     const unsigned bytes =
         static_cast<unsigned char>(at[0]) | static_cast<unsigned>(static_cast<unsigned char>(at[1])) << 8;
     const unsigned gap = bytes & 1;
-    if ((bytes & (0x80 | gap << 15)) != 0 || (bytes & 0x7e) == 0) return false;
-    out = {(bytes & 0x7f) >> 1, (bytes >> 8) & (0U - gap), gap != 0};
-    at += 1 + gap;
-    return true;
+    const bool is_one = (bytes & (0x80 | gap << 15)) == 0 && (bytes & 0x7e) != 0;
+    return {(bytes & 0x7f) >> 1, (bytes >> 8) & (0U - gap), gap != 0, is_one ? at + 1 + gap : nullptr};
 }
 
 struct KeyRange {
@@ -126,45 +132,41 @@ struct KeyRange {
 };
 
 // Hands key and count of each bucket of a stored sketch to `bucket`, ascending, and tells their range; both
-// also of what is refused in the end.
-Result<void> walk_buckets(std::string_view bytes, KeyRange& range, const auto& bucket) {
-    if (bytes.empty() || bytes.front() != kVersion) return corrupt("unknown version");
-    const char* at = bytes.data() + 1;
+// also of what is refused in the end. Says what is wrong, null if nothing is.
+const char* walk_buckets(std::string_view bytes, KeyRange& range, const auto& bucket) {
+    if (bytes.empty() || bytes.front() != kVersion) return "unknown version";
     const char* const end = bytes.data() + bytes.size();
-    const std::uint64_t buckets = take_varint(at, end);
-    if (buckets > kMostBuckets || buckets > static_cast<std::size_t>(end - at))
-        return corrupt("bad number of buckets");
-    if (buckets > 0) {
-        Bucket next;
-        if (!take_bucket(at, end, next)) return corrupt("bad bucket");
-        if (!next.gap) return corrupt("bad distance");
-        const std::int64_t first = kZeroKey + unzigzag(next.distance);
-        if (first < kZeroKey - kTopLevel || first > kZeroKey + kTopLevel) return corrupt("bucket out of range");
-        range.lowest = range.highest = static_cast<std::uint32_t>(first);
-        bucket(range.lowest, next.count);
+    const auto [buckets, first_at] = varint(bytes.data() + 1, end);
+    if (!first_at || buckets > kMostBuckets || buckets > static_cast<std::size_t>(end - first_at))
+        return "bad number of buckets";
+    if (buckets == 0) return first_at == end ? nullptr : "bytes after the last bucket";
+    const Bucket first = bucket_at(first_at, end);
+    if (!first.behind) return "bad bucket";
+    if (!first.gap) return "bad distance";
+    const std::int64_t first_key = kZeroKey + unzigzag(first.distance);
+    if (first_key < kZeroKey - kTopLevel || first_key > kZeroKey + kTopLevel) return "bucket out of range";
+    auto key = static_cast<std::uint32_t>(first_key);
+    range = {key, key};
+    bucket(key, first.count);
+    const char* at = first.behind;
+    for (std::uint64_t left = buckets - 1; left > 0; --left) {
+        Bucket next = small_bucket_at(at, end);
+        if (!next.behind) next = bucket_at(at, end);
+        if (!next.behind) return "bad bucket";
+        const std::uint64_t next_key = key + next.distance + next.gap + 1;
+        if (next_key > kZeroKey + kTopLevel) return "bucket out of range";
+        key = static_cast<std::uint32_t>(next_key);
+        range.highest = key;
+        bucket(key, next.count);
+        at = next.behind;
     }
-    std::uint32_t key = range.highest;  // no member is written in the loop
-    const char* wrong = nullptr;
-    for (std::uint64_t i = 1; i < buckets && !wrong; ++i) {
-        Bucket next;
-        if (!take_small_bucket(at, end, next) && !take_bucket(at, end, next)) {
-            wrong = "bad bucket";
-        } else if (key + next.distance + next.gap + 1 > kZeroKey + kTopLevel) {
-            wrong = "bucket out of range";
-        } else {
-            key += static_cast<std::uint32_t>(next.distance) + next.gap + 1;
-            bucket(key, next.count);
-        }
-    }
-    range.highest = key;
-    if (!wrong && at != end) wrong = "bytes after the last bucket";
-    return wrong ? corrupt(wrong) : Result<void>{};
+    return at == end ? nullptr : "bytes after the last bucket";
 }
 
 // Also refuses more buckets than a sign may keep; few sketches are wide enough for that to need a second look.
-Result<void> read_buckets(std::string_view bytes, KeyRange& range, const auto& bucket) {
-    const auto read = walk_buckets(bytes, range, bucket);
-    if (!read || range.highest < range.lowest || range.highest - range.lowest <= kSpan) return read;
+const char* read_buckets(std::string_view bytes, KeyRange& range, const auto& bucket) {
+    const char* const wrong = walk_buckets(bytes, range, bucket);
+    if (wrong || range.highest < range.lowest || range.highest - range.lowest <= kSpan) return wrong;
     std::uint32_t last_negative = range.lowest;
     std::uint32_t first_positive = range.highest;
     KeyRange again;
@@ -172,9 +174,8 @@ Result<void> read_buckets(std::string_view bytes, KeyRange& range, const auto& b
         if (key < kZeroKey) last_negative = key;
         if (key > kZeroKey) first_positive = std::min(first_positive, key);
     });
-    if (last_negative - range.lowest > kSpan || range.highest - first_positive > kSpan)
-        return corrupt("more buckets than a sign may keep");
-    return read;
+    const bool too_many = last_negative - range.lowest > kSpan || range.highest - first_positive > kSpan;
+    return too_many ? "more buckets than a sign may keep" : nullptr;
 }
 
 }  // namespace
@@ -301,10 +302,10 @@ char* DDSketch::store(char* out) const {
 Result<DDSketch> DDSketch::parse(std::string_view bytes) {
     DDSketch sketch;
     KeyRange range;
-    const auto taken = read_buckets(bytes, range, [&](std::uint32_t key, std::uint64_t count) {
+    const char* const wrong = read_buckets(bytes, range, [&](std::uint32_t key, std::uint64_t count) {
         sketch.words_.push_back(word_of(key, count));
     });
-    if (!taken) return taken.error();
+    if (wrong) return corrupt(wrong);
     return sketch;
 }
 
@@ -323,7 +324,7 @@ Result<void> DDSketchUnion::add(std::string_view bytes) {
     KeyRange range;
     std::span<std::uint64_t> counts = counts_;
     std::uint32_t base = base_;
-    const auto read = read_buckets(bytes, range, [&](std::uint32_t key, std::uint64_t n) {
+    const char* const wrong = read_buckets(bytes, range, [&](std::uint32_t key, std::uint64_t n) {
         if (key - base >= counts.size()) {  // also where key < base
             make_room(key);
             counts = counts_;
@@ -337,7 +338,8 @@ Result<void> DDSketchUnion::add(std::string_view bytes) {
         highest_ = count_ == 0 ? range.highest : std::max(highest_, range.highest);
         count_ += added;
     }
-    return read;
+    if (wrong) return corrupt(wrong);
+    return {};
 }
 
 void DDSketchUnion::make_room(std::uint32_t key) {

@@ -123,7 +123,10 @@ public:
 
     std::uint64_t varint() {
         if (at_ != end_ && static_cast<std::uint8_t>(*at_) < 0x80) return static_cast<std::uint8_t>(*at_++);
-        return long_varint();
+        const auto [value, behind] = long_varint(at_, end_);
+        at_ = behind;
+        if (!behind) fail();
+        return value;
     }
     std::int64_t sint() {
         const std::uint64_t value = varint();
@@ -157,16 +160,20 @@ private:
         ok_ = false;
         at_ = end_;
     }
-    std::uint64_t long_varint() {
+    // By value, so that a reader's members can stay in registers; `behind` is null where there is no varint.
+    struct Varint {
+        std::uint64_t value;
+        const char* behind;
+    };
+    static Varint long_varint(const char* at, const char* end) {
         std::uint64_t value = 0;
-        for (int shift = 0; shift < 70 && at_ != end_; shift += 7) {
-            const auto byte = static_cast<std::uint8_t>(*at_++);
+        for (int shift = 0; shift < 70 && at != end; shift += 7) {
+            const auto byte = static_cast<std::uint8_t>(*at++);
             if (shift == 63 && byte > 1) break;
             value |= std::uint64_t{byte & 0x7fu} << shift;
-            if (byte < 0x80) return value;
+            if (byte < 0x80) return {value, at};
         }
-        fail();
-        return 0;
+        return {0, nullptr};
     }
 
     const char* at_ = nullptr;
