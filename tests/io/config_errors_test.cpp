@@ -72,7 +72,7 @@ TEST_CASE("a wrong setting is told with its place and the mend") {
 kafak: {}
     3:1: unknown key "kafak"; did you mean "kafka"?
 zzzzzz: {}
-    3:1: unknown key "zzzzzz"; there are: sources, views, services, kafka, redis, lookup, metrics, store, ingest, roles, log, include
+    3:1: unknown key "zzzzzz"; there are: sources, views, services, kafka, redis, lookup, metrics, store, ingest, audit, roles, log, include
 kafka: 3
     3:8: kafka has a single value; write a map with keys among: brokers, group, dead_letter_topic, client_id, instance, properties
 kafka: {brokres: a}
