@@ -338,8 +338,8 @@ void Node::Parts::start_audit(std::map<std::string, std::shared_ptr<const Source
     for (const View& view : config.definitions.views) metrics.expect_audit(view.name);
     if (!config.audit.enabled) return;
     auditor = std::make_unique<Auditor>(Auditor::Parts{config.audit, kafka_settings(), config.kafka.embedded,
-                                                       config.redis, redis_cluster, std::move(plans), status,
-                                                       &metrics});
+                                                       config.redis, redis_cluster, redis_sentinels,
+                                                       std::move(plans), status, &metrics});
 }
 
 Result<void> Node::Parts::start_lookups() {

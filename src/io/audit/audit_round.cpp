@@ -20,9 +20,8 @@ Error changed(const std::string& what) { return {Errc::fenced, what}; }
 AuditSkip skip_of(const Error& error) {
     switch (error.code) {
         case Errc::unavailable:
-            return AuditSkip::unavailable;
         case Errc::refused:
-            return AuditSkip::compacted;
+            return AuditSkip::unavailable;
         case Errc::invalid_argument:
             return AuditSkip::definition;
         default:
@@ -88,6 +87,7 @@ void AuditRound::skip(std::size_t view, AuditSkip reason) {
 void AuditRound::skip_all(const Error& error) {
     for (std::size_t v = 0; v < views_.size(); ++v) skip(v, skip_of(error));
     std::ranges::fill(outcome_.compared, std::size_t{0});
+    outcome_.values = 0;
     outcome_.mismatches.clear();
     outcome_.reasons.push_back(error.message);
 }
@@ -140,11 +140,14 @@ Result<ViewProgress> AuditRound::progress_of(const ViewPlan& plan) const {
 
 Result<void> AuditRound::choose_scopes() {
     const auto all = keeps_all();
-    if (!all) return all.error();
-    if (!*all)
-        return Error{Errc::refused,
-                     "topic " + partition_.topic +
-                         " is compacted, so that its events are not all there to be counted again"};
+    if (!all && all.error().code != Errc::refused) return all.error();
+    if (!all || !*all) {
+        for (std::size_t v = 0; v < views_.size(); ++v) skip(v, AuditSkip::compacted);
+        outcome_.reasons.push_back(all ? "topic " + partition_.topic +
+                                             " is compacted, so that its events are not all there"
+                                       : all.error().message);
+        return {};
+    }
     const auto log = parts_.queries.range(partition_, kAskTimeout);
     if (!log) return log.error();
     const auto redis_now = parts_.store.now(records_.front());
@@ -346,6 +349,7 @@ void AuditRound::compare(const Waiting& waiting) {
     for (const Waiting::Answer& answer : waiting.answers) {
         if (answer.at < earliest) continue;
         compared = true;
+        outcome_.values += view.scope.features.size();
         const auto difference =
             first_difference(view.plan, view.scope.features, view.scope.presence, answer.stored,
                              view.recounted.read(heads, answer.at, view.scope.features), entity);

@@ -26,6 +26,7 @@ struct AuditMismatch {
 
 struct AuditOutcome {
     std::vector<std::size_t> compared;  // partials, by view of the source
+    std::size_t values = 0;             // of them, each way and time that one was read
     std::vector<AuditMismatch> mismatches;
     AuditSkipped skipped{};
     std::uint64_t one_in = 1;          // of the entities in the windows

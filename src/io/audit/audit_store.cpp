@@ -26,10 +26,19 @@ struct AuditStore::Server {
     RedisPartialStore partials;
 };
 
-AuditStore::AuditStore(RedisConfig config, std::shared_ptr<ClusterTopology> cluster)
-    : config_(std::move(config)), cluster_(std::move(cluster)) {}
+AuditStore::AuditStore(RedisConfig config, std::shared_ptr<ClusterTopology> cluster,
+                       std::shared_ptr<SentinelWatch> sentinels)
+    : config_(std::move(config)), cluster_(std::move(cluster)), sentinels_(std::move(sentinels)) {}
 
 AuditStore::~AuditStore() = default;
+
+void AuditStore::look_who_serves() {
+    if (cluster_) map_ = cluster_->current();
+    if (!sentinels_ || version_ == sentinels_->version()) return;
+    version_ = sentinels_->version();
+    config_ = reached_at(config_, sentinels_->primary());
+    servers_.clear();
+}
 
 AuditStore::Server& AuditStore::server(std::size_t primary) {
     const RedisConfig config = map_ ? reached_at(config_, map_->primaries()[primary].address) : config_;
@@ -58,7 +67,7 @@ Result<AuditRecord> AuditStore::read(const Partition& partition, RecordSlot slot
 }
 
 Result<std::vector<AuditRecord>> AuditStore::records(const Partition& partition) {
-    if (cluster_) map_ = cluster_->current();
+    look_who_serves();
     std::vector<AuditRecord> records;
     std::vector<RecordSlot> slots{kFirstRecordSlot};
     for (std::size_t i = 0; i < slots.size(); ++i) {

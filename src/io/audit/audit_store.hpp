@@ -12,6 +12,7 @@
 #include "io/redis/cluster_topology.hpp"
 #include "io/redis/redis_connection.hpp"
 #include "io/redis/redis_partial_store.hpp"
+#include "io/redis/sentinel_watch.hpp"
 #include "model/progress.hpp"
 
 namespace freshet {
@@ -26,11 +27,12 @@ struct AuditRecord {
 // One thread. In a cluster every primary has a record, and partials are read beside their own.
 class AuditStore {
 public:
-    // `cluster`: null where there is one server.
-    AuditStore(RedisConfig config, std::shared_ptr<ClusterTopology> cluster);
+    // `cluster`: null where there is one server; `sentinels`: who name it, or null.
+    AuditStore(RedisConfig config, std::shared_ptr<ClusterTopology> cluster,
+               std::shared_ptr<SentinelWatch> sentinels);
     ~AuditStore();
 
-    // All records of the partition, as they stand; of the same slot map until the next call. Errc::not_found
+    // All records of the partition, as they stand; of the servers of now until the next call. Errc::not_found
     // where one is not there.
     Result<std::vector<AuditRecord>> records(const Partition& partition);
     // Which of them vouches for an entity; none: none does now.
@@ -43,12 +45,15 @@ public:
 private:
     struct Server;
 
+    void look_who_serves();
     Server& server(std::size_t primary);
     Result<AuditRecord> read(const Partition& partition, RecordSlot slot);
 
-    const RedisConfig config_;
+    RedisConfig config_;  // with the address of the one server, or of the cluster
     const std::shared_ptr<ClusterTopology> cluster_;
-    SharedSlotMap map_;  // null where there is one server
+    const std::shared_ptr<SentinelWatch> sentinels_;
+    std::uint64_t version_ = 0;  // of the sentinels' word
+    SharedSlotMap map_;          // null where there is one server
     std::map<std::string, std::unique_ptr<Server>> servers_;
 };
 

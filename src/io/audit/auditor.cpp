@@ -39,7 +39,7 @@ Auditor::Auditor(Parts parts)
     : parts_(std::move(parts)),
       pace_(parts_.config.rate),
       reports_([](const Error& error) { log::debug("audit: " + error.message); }),
-      store_(parts_.redis, parts_.cluster),
+      store_(parts_.redis, parts_.cluster, parts_.sentinels),
       thread_([this] { run(); }) {}
 
 Auditor::~Auditor() {
@@ -96,17 +96,7 @@ Auditor::Round Auditor::run_round() {
 }
 
 void Auditor::take(const SourcePlan& source, const AuditOutcome& outcome, Round& round) {
-    std::vector<std::uint64_t> mismatches(source.views.size());
-    for (const AuditMismatch& mismatch : outcome.mismatches) ++mismatches[mismatch.view];
-    for (std::size_t v = 0; v < source.views.size(); ++v) {
-        parts_.metrics->audited(source.views[v]->view().name, outcome.compared[v], mismatches[v]);
-        round.compared += outcome.compared[v];
-    }
-    for (std::size_t i = 0; i < kAuditSkips; ++i) {
-        if (outcome.skipped[i] > 0)
-            parts_.metrics->audit_skipped(name_of(static_cast<AuditSkip>(i)), outcome.skipped[i]);
-        round.skipped[i] += outcome.skipped[i];
-    }
+    // Told before it is counted: whom the counter alarms finds what it is about.
     for (std::size_t i = 0; i < std::min(kMostLines, outcome.mismatches.size()); ++i)
         log::error("audit mismatch: " + outcome.mismatches[i].text);
     if (outcome.mismatches.size() > kMostLines)
@@ -114,22 +104,44 @@ void Auditor::take(const SourcePlan& source, const AuditOutcome& outcome, Round&
                    " more in the same partition");
     if (!outcome.mismatches.empty())
         parts_.status->note("audit last mismatch", outcome.mismatches.front().text);
+    std::vector<std::uint64_t> mismatches(source.views.size());
+    for (const AuditMismatch& mismatch : outcome.mismatches) ++mismatches[mismatch.view];
+    for (std::size_t v = 0; v < source.views.size(); ++v) {
+        parts_.metrics->audited(source.views[v]->view().name, outcome.compared[v], mismatches[v]);
+        round.found.partials += outcome.compared[v];
+    }
+    for (std::size_t i = 0; i < kAuditSkips; ++i) {
+        if (outcome.skipped[i] > 0)
+            parts_.metrics->audit_skipped(name_of(static_cast<AuditSkip>(i)), outcome.skipped[i]);
+        round.skipped[i] += outcome.skipped[i];
+    }
     for (const std::string& reason : outcome.reasons) round.reason = reason;
-    round.mismatches += outcome.mismatches.size();
+    round.found.values += outcome.values;
+    round.found.mismatches += outcome.mismatches.size();
     round.one_in = std::max(round.one_in, outcome.one_in);
     ++round.partitions;
+}
+
+void Auditor::Figures::add(const Figures& others) {
+    partials += others.partials;
+    values += others.values;
+    mismatches += others.mismatches;
+}
+
+std::string Auditor::Figures::text() const {
+    return count_of(partials, "partial") + " and " + count_of(values, "value") + " compared, " +
+           std::to_string(mismatches) + " wrong";
 }
 
 void Auditor::tell(const Round& round, Duration took) {
     const auto now = std::chrono::floor<Duration>(system_clock::now());
     parts_.metrics->audit_round(now, took);
-    mismatches_ += round.mismatches;
-    std::string line =
-        "round " + std::to_string(rounds_) + " ended at " + std::to_string(unix_ms(now)) + " after " +
-        std::to_string(took.count()) + " ms: " + count_of(round.partitions, "partition") + ", " +
-        count_of(round.compared, "value") + " compared, " +
-        (round.one_in > 1 ? "one entity in " + std::to_string(round.one_in) + ", " : "") +
-        std::to_string(round.mismatches) + " wrong; " + std::to_string(mismatches_) + " wrong since the start";
+    all_.add(round.found);
+    std::string line = "round " + std::to_string(rounds_) + " ended at " + std::to_string(unix_ms(now)) +
+                       " after " + std::to_string(took.count()) +
+                       " ms: " + count_of(round.partitions, "partition") +
+                       (round.one_in > 1 ? ", one entity in " + std::to_string(round.one_in) : "") + ", " +
+                       round.found.text() + "; since the start " + all_.text();
     std::string passed_over;
     for (std::size_t i = 0; i < kAuditSkips; ++i)
         if (round.skipped[i] > 0)

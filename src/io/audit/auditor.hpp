@@ -25,7 +25,8 @@ public:
         KafkaSettings kafka;
         bool embedded_log = false;
         RedisConfig redis;
-        std::shared_ptr<ClusterTopology> cluster;                          // null: a single server
+        std::shared_ptr<ClusterTopology> cluster;                          // null: a single server, or
+        std::shared_ptr<SentinelWatch> sentinels;                          // the one that these name
         std::map<std::string, std::shared_ptr<const SourcePlan>> sources;  // by topic
         std::shared_ptr<NodeStatus> status;
         Metrics* metrics = nullptr;
@@ -37,11 +38,18 @@ public:
     void stop() { pace_.stop(); }
 
 private:
+    struct Figures {
+        std::size_t partials = 0;
+        std::size_t values = 0;
+        std::size_t mismatches = 0;
+
+        void add(const Figures& others);
+        std::string text() const;
+    };
     // Of all partitions.
     struct Round {
         std::size_t partitions = 0;
-        std::size_t compared = 0;
-        std::size_t mismatches = 0;
+        Figures found;
         std::uint64_t one_in = 1;
         AuditSkipped skipped{};
         std::string reason;  // why something was passed over
@@ -61,7 +69,7 @@ private:
     std::unique_ptr<KafkaQueries> queries_;
     std::unique_ptr<KafkaTopicReader> reader_;
     std::uint64_t rounds_ = 0;
-    std::size_t mismatches_ = 0;
+    Figures all_;
     std::thread thread_;
 };
 

@@ -168,7 +168,7 @@ struct AuditConfig {
     bool enabled = false;
     // How often it goes through all partitions, if it can read them that fast.
     Duration every{30'000};
-    // Bytes a second that it reads from Kafka. What more costs is one core for some 100 MiB/s.
+    // Bytes a second that it reads from Kafka.
     std::int64_t rate = 1 << 20;
     // For the entities it counts. Where they are more, it draws from them, others each time.
     std::int64_t memory = 16 << 20;

@@ -203,8 +203,9 @@ Result<std::string> KafkaQueries::topic_setting(const std::string& topic, const 
         return failed(err, what, timeout);
     const auto* entries = rd_kafka_ConfigResource_configs(answers[0], &count);
     for (std::size_t i = 0; i < count; ++i)
-        if (name == rd_kafka_ConfigEntry_name(entries[i]))
-            return std::string(rd_kafka_ConfigEntry_value(entries[i]));
+        if (const char* value = rd_kafka_ConfigEntry_value(entries[i]);
+            value && name == rd_kafka_ConfigEntry_name(entries[i]))
+            return std::string(value);
     return Error{Errc::refused, what + ": Kafka does not know of it"};
 }
 
