@@ -85,6 +85,7 @@ void AuditRound::skip(std::size_t view, AuditSkip reason) {
 
 // What was found before something went wrong is not believed.
 void AuditRound::skip_all(const Error& error) {
+    outcome_.skipped = {};
     for (std::size_t v = 0; v < views_.size(); ++v) skip(v, skip_of(error));
     std::ranges::fill(outcome_.compared, std::size_t{0});
     outcome_.values = 0;
