@@ -12,6 +12,7 @@
 #include "actors/supervisor.hpp"
 #include "actors/watchdog.hpp"
 #include "actors/writer.hpp"
+#include "io/audit/auditor.hpp"
 #include "io/kafka/embedded_broker.hpp"
 #include "io/kafka/kafka_dead_letters.hpp"
 #include "io/kafka/kafka_log.hpp"
@@ -132,6 +133,7 @@ struct Node::Parts {
     SupervisorActor supervisor;
     std::unique_ptr<GroupListener> listener;
     std::unique_ptr<LookupServer> lookups;
+    std::unique_ptr<Auditor> auditor;  // null: off
 
     Result<void> start_embedded(int partitions);
     Result<void> check_redis();
@@ -139,6 +141,7 @@ struct Node::Parts {
     RedisConfig redis_now() const;
     Result<void> check_server_now();
     Result<void> start_ingest();
+    void start_audit(std::map<std::string, std::shared_ptr<const SourcePlan>> plans);
     Result<void> start_lookups();
     Result<void> start_metrics();
     KafkaSettings kafka_settings() const;
@@ -323,7 +326,20 @@ Result<void> Node::Parts::start_ingest() {
     watch = spawn_log_watch(*actors, event_log, watchdog);
     supervisor = spawn_supervisor(*actors, {*plans, *counts, parts, status, callbacks.refused}, writer, watch);
     listener = make_group_listener(*actors, supervisor, watchdog);
-    return wait_for<void>([&] { return event_log->subscribe(topics, *listener); }, callbacks.give_up);
+    if (auto joined =
+            wait_for<void>([&] { return event_log->subscribe(topics, *listener); }, callbacks.give_up);
+        !joined)
+        return joined;
+    start_audit(*plans);
+    return {};
+}
+
+void Node::Parts::start_audit(std::map<std::string, std::shared_ptr<const SourcePlan>> plans) {
+    for (const View& view : config.definitions.views) metrics.expect_audit(view.name);
+    if (!config.audit.enabled) return;
+    auditor = std::make_unique<Auditor>(Auditor::Parts{config.audit, kafka_settings(), config.kafka.embedded,
+                                                       config.redis, redis_cluster, redis_sentinels,
+                                                       std::move(plans), status, &metrics});
 }
 
 Result<void> Node::Parts::start_lookups() {
@@ -345,8 +361,10 @@ Result<void> Node::Parts::start_metrics() {
 }
 
 void Node::Parts::stop() {
+    if (auditor) auditor->stop();
     if (event_log) event_log->close();  // revokes, so every life flushes and commits
     if (lookups) lookups->stop();
+    auditor = nullptr;
     if (!actors) return;
     for (const caf::actor& actor : {caf::actor_cast<caf::actor>(supervisor), caf::actor_cast<caf::actor>(watch),
                                     caf::actor_cast<caf::actor>(writer)})

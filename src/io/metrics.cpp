@@ -11,6 +11,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "model/audit_scope.hpp"
 #include "model/freshness_tracker.hpp"
 
 namespace freshet {
@@ -123,6 +124,18 @@ struct Metrics::Impl {
         counter(*registry, "freshet_freshness_looks_total", "looks at the staleness of a view with a limit");
     prometheus::Family<prometheus::Counter>& breaches = counter(
         *registry, "freshet_freshness_breaches_total", "looks that found a view further behind than it may be");
+    prometheus::Family<prometheus::Counter>& audit_entities =
+        counter(*registry, "freshet_audit_entities_total", "partials counted again and compared, by view");
+    prometheus::Family<prometheus::Counter>& audit_mismatches = counter(
+        *registry, "freshet_audit_mismatches_total", "partials that a recount did not confirm, by view");
+    prometheus::Family<prometheus::Counter>& audit_skips =
+        counter(*registry, "freshet_audit_skipped_total",
+                "features of a partition that a round passed over, by reason");
+    prometheus::Gauge& audit_ended =
+        gauge(*registry, "freshet_audit_last_round_timestamp_seconds", "when the last round of the audit ended")
+            .Add({});
+    prometheus::Gauge& audit_took =
+        gauge(*registry, "freshet_audit_round_seconds", "how long the last round of the audit took").Add({});
     prometheus::Counter& cache_hits =
         counter(*registry, "freshet_lookup_cache_hits_total", "entities answered from lookup.cache").Add({});
     prometheus::Counter& cache_misses = counter(*registry, "freshet_lookup_cache_misses_total",
@@ -214,6 +227,21 @@ void Metrics::staleness(std::string_view view, std::optional<Duration> staleness
     impl_->max_staleness.Add(labels).Set(in_seconds(*most));
     impl_->looks.Add(labels).Increment();
     impl_->breaches.Add(labels).Increment(is_fresh(staleness, *most) ? 0 : 1);
+}
+void Metrics::expect_audit(std::string_view view) {
+    audited(view, 0, 0);
+    for (std::size_t i = 0; i < kAuditSkips; ++i) audit_skipped(name_of(static_cast<AuditSkip>(i)), 0);
+}
+void Metrics::audited(std::string_view view, std::uint64_t partials, std::uint64_t mismatches) {
+    impl_->audit_entities.Add(label("view", view)).Increment(static_cast<double>(partials));
+    impl_->audit_mismatches.Add(label("view", view)).Increment(static_cast<double>(mismatches));
+}
+void Metrics::audit_skipped(std::string_view reason, std::uint64_t features) {
+    impl_->audit_skips.Add(label("reason", reason)).Increment(static_cast<double>(features));
+}
+void Metrics::audit_round(Timestamp ended, Duration took) {
+    impl_->audit_ended.Set(static_cast<double>(unix_ms(ended)) / 1000);
+    impl_->audit_took.Set(seconds(took));
 }
 void Metrics::looked_in_cache(std::uint64_t found, std::uint64_t not_found) {
     if (found > 0) impl_->cache_hits.Increment(static_cast<double>(found));

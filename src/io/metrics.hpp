@@ -52,6 +52,11 @@ public:
     void second_step();
     // Of a view that this node serves, at one look; none: not known. `most`: its max_staleness, if it has one.
     void staleness(std::string_view view, std::optional<Duration> staleness, std::optional<Duration> most);
+    // Of the views that may be audited, so that their series are there.
+    void expect_audit(std::string_view view);
+    void audited(std::string_view view, std::uint64_t partials, std::uint64_t mismatches);
+    void audit_skipped(std::string_view reason, std::uint64_t features);  // name_of(AuditSkip)
+    void audit_round(Timestamp ended, Duration took);
     void looked_in_cache(std::uint64_t found, std::uint64_t not_found);
 
 private:

@@ -1,5 +1,5 @@
 // What a node says of its partitions, in FS.STATUS and to whoever waits for it to catch up: written by the
-// supervisor, read by others. Thread-safe.
+// supervisor and the auditor, read by others. Thread-safe.
 #pragma once
 
 #include <map>
@@ -22,6 +22,11 @@ public:
         const std::lock_guard lock(mutex_);
         recorded_[partition] = next;
     }
+    // A line of its own, behind those of the partitions.
+    void note(const std::string& name, std::string line) {
+        const std::lock_guard lock(mutex_);
+        notes_[name] = std::move(line);
+    }
     void remove(const Partition& partition) {
         const std::lock_guard lock(mutex_);
         lines_.erase(partition);
@@ -32,6 +37,7 @@ public:
         const std::lock_guard lock(mutex_);
         std::vector<std::pair<std::string, std::string>> all;
         for (const auto& [partition, line] : lines_) all.emplace_back("partition " + partition.text(), line);
+        for (const auto& [name, line] : notes_) all.emplace_back(name, line);
         return all;
     }
     // The offset each owned partition's record has reached, as reported once a second.
@@ -44,6 +50,7 @@ private:
     mutable std::mutex mutex_;
     std::map<Partition, std::string> lines_;
     std::map<Partition, Offset> recorded_;
+    std::map<std::string, std::string> notes_;
 };
 
 }  // namespace freshet

@@ -77,7 +77,7 @@ class Lab:
 
     def _node(self, name, instance):
         node = Node(name, self.directory, lambda lookup: configuration(
-            self.broker.brokers, self.redis.address, lookup, instance=instance))
+            self.broker.brokers, self.redis.address, lookup, instance=instance, audit=True))
         self._end.callback(node.end)
         return node
 
@@ -169,11 +169,14 @@ def judge(lab, done, minutes, seed):
     wrong = lab.failures + lab.prober.complaints + verdict.check_log(log, lab.load.acked)
     oracle = verdict.oracle_of(lab.config, TOPIC, log)
     wrong += verdict.check_letters(oracle, lab.broker.headers(f"{TOPIC}.dlq"))
+    wrong += verdict.audit_alarms(lab.nodes)
     comparison, statuses = verdict.compare_all(oracle, [lab.static, lab.dynamic], now)
     if comparison.nontrivial * 2 < comparison.compared:
         wrong.append(f"only {comparison.nontrivial} of {comparison.compared} values mean something")
     report(lab, done, f"seed {seed}, {minutes} minutes", len(log))
     entities = {view: len(oracle.entities(view)) for view in oracle.config.views}
+    for node in (lab.static, lab.dynamic):
+        print(f"audit of node {node.name}: {node.statuses().get('audit')}")
     print(f"entities: {entities}, statuses {dict(statuses)}")
     for text in wrong[:MOST_SHOWN]:
         print(f"WRONG {text}")

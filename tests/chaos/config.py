@@ -6,6 +6,7 @@ kafka: {{brokers: "{brokers}", group: "{group}", instance: "{instance}", dead_le
 redis: {{address: "{redis}", prefix: "{group}:"}}
 lookup: {{listen: "{lookup}"}}
 metrics: {{listen: "127.0.0.1:0"}}
+audit: {{enabled: {audit}, every: 1s, rate: 8MiB}}
 sources:
   orders:
 {source}
@@ -58,7 +59,7 @@ MAX_STALENESS = 2.0                     # of its view, in seconds
 
 
 def configuration(brokers, redis, lookup, topic="orders", group="chaos", letters="", instance="",
-                  start="earliest"):
+                  start="earliest", audit=False):
     source = SOURCE_YAML.replace("topic: orders", f"topic: {topic}\n    start: {start}")
     return CONFIG.format(brokers=brokers, redis=redis, lookup=lookup, source=source, group=group, letters=letters,
-                         instance=instance)
+                         instance=instance, audit=str(audit).lower())

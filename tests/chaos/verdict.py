@@ -69,6 +69,12 @@ def check_letters(oracle, headers):
         [f"{place} is no dead letter" for place in sorted(found - expected)]
 
 
+def audit_alarms(nodes):
+    """What the nodes' self-audit has said in all their lives: no value was planted."""
+    return [f"node {node.name}: {line}" for node in nodes if node.starts
+            for line in node.log.splitlines() if "audit mismatch" in line]
+
+
 def oracle_of(config, topic, log):
     return Oracle(config, [Record(topic, partition, offset, timestamp, value)
                            for (partition, offset), (_, value, timestamp) in sorted(log.items())])

@@ -72,7 +72,7 @@ TEST_CASE("a wrong setting is told with its place and the mend") {
 kafak: {}
     3:1: unknown key "kafak"; did you mean "kafka"?
 zzzzzz: {}
-    3:1: unknown key "zzzzzz"; there are: sources, views, services, kafka, redis, lookup, metrics, store, ingest, roles, log, include
+    3:1: unknown key "zzzzzz"; there are: sources, views, services, kafka, redis, lookup, metrics, store, ingest, audit, roles, log, include
 kafka: 3
     3:8: kafka has a single value; write a map with keys among: brokers, group, dead_letter_topic, client_id, instance, properties
 kafka: {brokres: a}
@@ -197,6 +197,20 @@ ingest: {memory_limit: 1GB}
     3:24: ingest.memory_limit: "1GB" is not a size; write a number of bytes, or one with a unit such as 64KiB, 1MiB or 2GiB
 ingest: {memory_limit: 1MiB}
     3:24: ingest.memory_limit is out of range; write a number of bytes from 67108864 to 1125899906842624
+audit: true
+    3:8: audit has a single value; write a map with keys among: enabled, every, rate, memory, max_events
+audit: {enable: true}
+    3:9: unknown key "enable"; did you mean "enabled"? (in audit)
+audit: {enabled: maybe}
+    3:18: audit.enabled: unknown value "maybe"; there are: false, true
+audit: {every: 10ms}
+    3:16: audit.every is out of range; write a duration from 1s to 1d
+audit: {rate: 1MB}
+    3:15: audit.rate: "1MB" is not a size; write a number of bytes, or one with a unit such as 64KiB, 1MiB or 2GiB
+audit: {memory: 1}
+    3:17: audit.memory is out of range; write a number of bytes from 1048576 to 1099511627776
+audit: {max_events: 0}
+    3:21: audit.max_events is out of range; write a number from 1 to 1000000000000
 roles: []
     3:8: roles has an empty list; write a list, such as [a, b]
 roles: [serve, serve]

@@ -293,6 +293,7 @@ TEST_CASE("examples/complete.yaml shows every option with its default") {
     CHECK(config.metrics == MetricsConfig{});
     CHECK(config.store == StoreConfig{});
     CHECK(config.ingest == IngestConfig{});
+    CHECK(config.audit == AuditConfig{});
     CHECK(config.roles == Roles{});
     CHECK(config.log == LogConfig{});
     CHECK(config.warnings.empty());

@@ -3,7 +3,9 @@
 One Kafka broker, one Redis, two nodes of one consumer group with a memory limit, all on 127.0.0.1. Customers come and
 go, so that windows run out, keys expire and entities are forgotten; some events are late, some broken; look-ups go on
 all the time. After the first third, memory (resident, accounted, Redis's), descriptors, threads and keys are fitted
-(trend.py says what counts as growth). Exit status 0 only if nothing grows and no value is wrong.
+(trend.py says what counts as growth). With --audit the nodes audit themselves meanwhile, with the defaults; they may find
+nothing, and at the end a wrong value that is planted (planting.py). Exit status 0 only if nothing grows and no value is
+wrong.
 """
 import argparse
 import collections
@@ -24,6 +26,7 @@ sys.path.insert(0, str(ROOT / "tests/chaos"))
 from services import Broker, Node, Redis, wait_until  # noqa: E402
 
 import answers  # noqa: E402
+import planting  # noqa: E402
 import verdict  # noqa: E402
 from configuration import parse_config  # noqa: E402
 from generate_events import CITIES, SOURCE_YAML  # noqa: E402
@@ -38,6 +41,7 @@ kafka: {{brokers: "{brokers}", group: soak}}
 redis: {{address: "{redis}", prefix: "soak:"}}
 lookup: {{listen: "{lookup}"}}
 metrics: {{listen: "127.0.0.1:0"}}
+audit: {{enabled: {audit}}}
 ingest: {{memory_limit: 64MiB}}
 sources:
   orders:
@@ -85,9 +89,9 @@ FEWEST_NONTRIVIAL = 2000
 DAY = 86_400_000
 
 
-def configuration(brokers, redis, lookup):
+def configuration(brokers, redis, lookup, audit):
     source = SOURCE_YAML.replace("max_future: 1m", f"max_future: {MAX_FUTURE_MS}ms")
-    return CONFIG.format(brokers=brokers, redis=redis, lookup=lookup, source=source)
+    return CONFIG.format(brokers=brokers, redis=redis, lookup=lookup, source=source, audit=str(audit).lower())
 
 
 class Recent(collections.OrderedDict):
@@ -128,9 +132,9 @@ class Soak:
         self.redis = Redis(directory)
         self._end.callback(self.redis.stop)
         for topic, partitions in ((TOPIC, PARTITIONS), (f"{TOPIC}.dlq", 1)):
-            self.broker.create_topic(topic, partitions, retention_ms=600_000, segment_bytes=16 << 20)
+            self.broker.create_topic(topic, partitions, retention_ms=600_000, segment_bytes=16 << 20, segment_ms=60_000)
         self.nodes = [Node(name, directory, lambda lookup: configuration(
-            self.broker.brokers, self.redis.address, lookup)) for name in ("one", "two")]
+            self.broker.brokers, self.redis.address, lookup, options.audit)) for name in ("one", "two")]
         for node in self.nodes:
             self._end.callback(node.end)
             node.start()
@@ -148,14 +152,14 @@ class Soak:
         self.sampler = Sampler(self.nodes, self.redis, max(1.0, self.seconds / MOST_SAMPLES)).start()
         self._end.callback(self.sampler.stop)
 
-    def newest_customer(self):
-        """Who buys now, or bought last."""
-        return CUSTOMERS + int((min(time.time(), self.ended) - self.began) * NEW_CUSTOMERS)
+    def newest_customer(self, ago=0):
+        """Who buys now, or bought last; or so many seconds ago."""
+        return CUSTOMERS + int((min(time.time(), self.ended) - ago - self.began) * NEW_CUSTOMERS)
 
     def end(self):
         self._end.close()
 
-    def run(self):
+    def run(self, options):
         began, told = time.monotonic(), 0
         while (passed := time.monotonic() - began) < self.seconds:
             self.load.check()
@@ -168,6 +172,7 @@ class Soak:
                 told += 60
                 print(f"{passed:6.0f} s  {self._line()}", flush=True)
             time.sleep(0.5)             # polls the conditions above
+        self.audit = planting.try_audit(self) if options.audit else {}
         for part in (self.sampler, self.load, self.visitors, self.prober):
             part.stop()
             self.ended = min(self.ended, time.time())
@@ -252,6 +257,8 @@ def judge(soak, options):
     cores = {name: sample["cpu"] / at for name, sample in last.items()} | {"lab": cpu_seconds("self") / at}
     found = trends(soak, soak.seconds / 3)
     wrong, facts = wrong_values(soak)
+    wrong += planting.complaints(soak.audit)
+    facts.update(soak.audit)
     growing = [name for name, t in found.items() if t.grows]
     restarts = sum(last[node.name]["restarts"] for node in soak.nodes)
     print(f"\nseed {options.seed}, {options.minutes:g} minutes, {options.rate} events/s")
@@ -283,6 +290,7 @@ def arguments():
                         help=f"from 2 to {MOST_MINUTES}; the first third warms up; it should last five minutes")
     parser.add_argument("--seed", default="1", help="chooses the events")
     parser.add_argument("--rate", type=int, default=2000, help="events a second; at most 5000")
+    parser.add_argument("--audit", action="store_true", help="the nodes audit themselves, and must find what is planted")
     parser.add_argument("--keep", action="store_true", help="leave the logs of all services, and say where")
     options = parser.parse_args()
     if not 2 <= options.minutes <= MOST_MINUTES:
@@ -305,7 +313,7 @@ def main():
     try:
         soak = Soak(directory, options)
         try:
-            soak.run()
+            soak.run(options)
             return judge(soak, options)
         finally:
             soak.end()

@@ -161,6 +161,23 @@ struct IngestConfig {
     friend bool operator==(const IngestConfig&, const IngestConfig&) = default;
 };
 
+// Entities of the partitions that this node owns, counted again from Kafka and compared with what look-ups read
+// (docs/audit.md).
+struct AuditConfig {
+    // Off unless asked for: it reads the log once more, and asks Kafka for the settings of its topics.
+    bool enabled = false;
+    // How often it goes through all partitions, if it can read them that fast.
+    Duration every{30'000};
+    // Bytes a second that it reads from Kafka.
+    std::int64_t rate = 1 << 20;
+    // For the entities it counts. Where they are more, it draws from them, others each time.
+    std::int64_t memory = 16 << 20;
+    // Of one partition in one go. Windows that hold more are passed over.
+    std::int64_t max_events = 10'000'000;
+
+    friend bool operator==(const AuditConfig&, const AuditConfig&) = default;
+};
+
 // What this node does. Both unless told otherwise; nodes of one deployment may differ.
 struct Roles {
     bool ingest = true;  // read Kafka and write Redis
@@ -185,6 +202,7 @@ struct Config {
     MetricsConfig metrics;
     StoreConfig store;
     IngestConfig ingest;
+    AuditConfig audit;
     Roles roles;
     LogConfig log;
     Definitions definitions;

@@ -320,6 +320,20 @@ void read_ingest(const ConfigNode& node, IngestConfig& ingest, ConfigErrors& err
     }
 }
 
+void read_audit(const ConfigNode& node, AuditConfig& audit, ConfigErrors& errors) {
+    const MapReader map{node, "audit", {{"enabled", "every", "rate", "memory", "max_events"}, {}, {}}, errors};
+    map.boolean("enabled", audit.enabled);
+    if (const ConfigNode* every = map.find("every"))
+        audit.every =
+            read_duration(*every, map.name_of("every"), Duration{1000}, std::chrono::hours{24}, errors)
+                .value_or(audit.every);
+    map.bytes("rate", 1 << 10, 1LL << 40, audit.rate);
+    map.bytes("memory", 1 << 20, 1LL << 40, audit.memory);
+    if (const ConfigNode* most = map.find("max_events"))
+        audit.max_events = read_integer(*most, map.name_of("max_events"), 1, 1'000'000'000'000, errors)
+                               .value_or(audit.max_events);
+}
+
 void read_roles(const ConfigNode& node, Roles& roles, ConfigErrors& errors) {
     constexpr Choice choices[] = {{"ingest"}, {"serve"}};
     roles = {false, false};
@@ -351,8 +365,8 @@ std::optional<std::string> reserved_property(std::string_view name) {
 }
 
 const std::vector<std::string>& section_names() {
-    static const std::vector<std::string> names{"kafka", "redis",  "lookup", "metrics",
-                                                "store", "ingest", "roles",  "log"};
+    static const std::vector<std::string> names{"kafka",  "redis", "lookup", "metrics", "store",
+                                                "ingest", "audit", "roles",  "log"};
     return names;
 }
 
@@ -366,6 +380,7 @@ void read_sections(const ConfigNode& root, Config& config, ConfigErrors& errors)
     }
     if (const ConfigNode* node = root.find("store")) read_store(*node, config.store, errors);
     if (const ConfigNode* node = root.find("ingest")) read_ingest(*node, config.ingest, errors);
+    if (const ConfigNode* node = root.find("audit")) read_audit(*node, config.audit, errors);
     if (const ConfigNode* node = root.find("roles")) read_roles(*node, config.roles, errors);
     if (const ConfigNode* node = root.find("log")) read_log(*node, config.log, errors);
 }

@@ -1,4 +1,4 @@
-// The settings of a node in a configuration: kafka, redis, lookup, metrics, store, ingest, roles, log.
+// The settings of a node in a configuration: kafka, redis, lookup, metrics, store, ingest, audit, roles, log.
 #pragma once
 
 #include <optional>

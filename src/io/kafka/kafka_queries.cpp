@@ -176,4 +176,37 @@ Result<std::string> KafkaQueries::cluster_id(Duration timeout) {
     return std::string(id.get());
 }
 
+Result<std::string> KafkaQueries::topic_setting(const std::string& topic, const std::string& name,
+                                                Duration timeout) {
+    const std::string what = "asking for " + name + " of " + topic;
+    const std::unique_ptr<rd_kafka_AdminOptions_t, decltype(&rd_kafka_AdminOptions_destroy)> options(
+        rd_kafka_AdminOptions_new(client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS),
+        &rd_kafka_AdminOptions_destroy);
+    char reason[256];
+    rd_kafka_AdminOptions_set_request_timeout(options.get(), ms(timeout), reason, sizeof reason);
+    const std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)> asked(
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()), &rd_kafka_ConfigResource_destroy);
+    const std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)> queue(
+        rd_kafka_queue_new(client_.get()), &rd_kafka_queue_destroy);
+    rd_kafka_ConfigResource_t* all[] = {asked.get()};
+    rd_kafka_DescribeConfigs(client_.get(), all, 1, options.get(), queue.get());
+    const std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)> event(
+        rd_kafka_queue_poll(queue.get(), ms(timeout)), &rd_kafka_event_destroy);
+    if (event == nullptr) return failed(RD_KAFKA_RESP_ERR__TIMED_OUT, what, timeout);
+    if (const auto err = rd_kafka_event_error(event.get()); err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return failed(err, what, timeout);
+    std::size_t count = 0;
+    const auto* answers =
+        rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event.get()), &count);
+    if (count != 1) return failed(RD_KAFKA_RESP_ERR__TIMED_OUT, what, timeout);
+    if (const auto err = rd_kafka_ConfigResource_error(answers[0]); err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return failed(err, what, timeout);
+    const auto* entries = rd_kafka_ConfigResource_configs(answers[0], &count);
+    for (std::size_t i = 0; i < count; ++i)
+        if (const char* value = rd_kafka_ConfigEntry_value(entries[i]);
+            value && name == rd_kafka_ConfigEntry_name(entries[i]))
+            return std::string(value);
+    return Error{Errc::refused, what + ": Kafka does not know of it"};
+}
+
 }  // namespace freshet

@@ -31,6 +31,8 @@ public:
     Result<std::map<std::string, std::int32_t>> partition_counts(const std::vector<std::string>& topics,
                                                                  Duration timeout);
     Result<std::string> cluster_id(Duration timeout);
+    // Such as `cleanup.policy`. Errc::refused where this client may not ask.
+    Result<std::string> topic_setting(const std::string& topic, const std::string& name, Duration timeout);
 
 private:
     using KafkaMessage = std::unique_ptr<rd_kafka_message_s, void (*)(rd_kafka_message_s*)>;
