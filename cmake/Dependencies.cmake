@@ -16,7 +16,7 @@ add_library(freshet_io_libraries INTERFACE)
 target_link_libraries(
   freshet_io_libraries
   INTERFACE PkgConfig::RDKAFKA PkgConfig::HIREDIS PkgConfig::ABSL_TIME protobuf::libprotobuf simdjson::simdjson
-            yaml-cpp spdlog::spdlog fmt::fmt prometheus-cpp::core prometheus-cpp::pull OpenSSL::SSL)
+            yaml-cpp spdlog::spdlog fmt::fmt prometheus-cpp::core OpenSSL::SSL)
 target_compile_definitions(freshet_io_libraries INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
 
 add_library(freshet_caf INTERFACE)

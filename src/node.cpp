@@ -27,6 +27,7 @@
 #include "io/redis/redis_tls.hpp"
 #include "io/redis/sentinel_partial_store.hpp"
 #include "io/redis/sentinel_watch.hpp"
+#include "io/status/status_site.hpp"
 #include "model/memory_budget.hpp"
 
 namespace freshet {
@@ -63,6 +64,9 @@ std::string host_name() {
     gethostname(name, sizeof name - 1);
     return name;
 }
+
+// In progress records.
+std::string node_name() { return host_name() + ":" + std::to_string(getpid()); }
 
 // One worker a core; fairness between actors over the throughput of one (docs/decisions).
 class ActorConfig : public caf::actor_system_config {
@@ -134,6 +138,7 @@ struct Node::Parts {
     std::unique_ptr<GroupListener> listener;
     std::unique_ptr<LookupServer> lookups;
     std::unique_ptr<Auditor> auditor;  // null: off
+    std::unique_ptr<StatusSite> site;
 
     Result<void> start_embedded(int partitions);
     Result<void> check_redis();
@@ -143,7 +148,7 @@ struct Node::Parts {
     Result<void> start_ingest();
     void start_audit(std::map<std::string, std::shared_ptr<const SourcePlan>> plans);
     Result<void> start_lookups();
-    Result<void> start_metrics();
+    Result<void> start_site();
     KafkaSettings kafka_settings() const;
     Result<std::map<std::string, std::shared_ptr<const SourcePlan>>> source_plans() const;
     Result<std::map<std::string, std::int32_t>> find_topics(const std::vector<std::string>& topics);
@@ -304,7 +309,7 @@ Result<void> Node::Parts::start_ingest() {
     auto parts = std::make_shared<IngestParts>();
     parts->log = event_log;
     parts->dead_letters = std::move(*letters);
-    parts->node = host_name() + ":" + std::to_string(getpid());
+    parts->node = node_name();
     parts->group = config.kafka.group;
     parts->kafka_cluster = *cluster;
     parts->limits = config.ingest;
@@ -350,11 +355,13 @@ Result<void> Node::Parts::start_lookups() {
         [status = status] { return status->lines(); }, redis_cluster, redis_sentinels);
     if (auto started = lookups->start(); !started) return started.error();
     addresses.lookup = Endpoint{config.lookup.listen.host, lookups->ports().front()}.text();
+    site->look_up_in(lookups.get());
     return {};
 }
 
-Result<void> Node::Parts::start_metrics() {
-    const auto port = metrics.serve(config.metrics.listen.host, config.metrics.listen.port);
+Result<void> Node::Parts::start_site() {
+    site = std::make_unique<StatusSite>(config, node_name(), metrics, *status);
+    const auto port = site->start();
     if (!port) return port.error();
     addresses.metrics = Endpoint{config.metrics.listen.host, *port}.text();
     return {};
@@ -362,7 +369,9 @@ Result<void> Node::Parts::start_metrics() {
 
 void Node::Parts::stop() {
     if (auditor) auditor->stop();
+    if (site) site->set(NodeReport::Phase::stopping);
     if (event_log) event_log->close();  // revokes, so every life flushes and commits
+    if (site) site->look_up_in(nullptr);
     if (lookups) lookups->stop();
     auditor = nullptr;
     if (!actors) return;
@@ -386,13 +395,14 @@ Result<std::unique_ptr<Node>> Node::start(Config config, Callbacks callbacks, in
     // From here on, an early return ends what was started.
     std::unique_ptr<Node> node(new Node(std::move(parts)));
     Parts& p = *node->parts_;
-    if (auto started = p.start_metrics(); !started) return started.error();
+    if (auto started = p.start_site(); !started) return started.error();
     if (auto started = p.start_embedded(embedded_partitions); !started) return started.error();
     if (auto checked = p.check_redis(); !checked) return checked.error();
     if (p.config.roles.serve)
         if (auto started = p.start_lookups(); !started) return started.error();
     if (p.config.roles.ingest)
         if (auto started = p.start_ingest(); !started) return started.error();
+    p.site->set(NodeReport::Phase::running);
     return node;
 }
 
@@ -400,8 +410,10 @@ const NodeAddresses& Node::addresses() const { return parts_->addresses; }
 
 Result<void> Node::reload_certificates() {
     const Result<void> to_redis = reload_redis_tls();
+    const Result<void> of_site = parts_->site->reload_certificates();
     const Result<void> of_lookups = parts_->lookups ? parts_->lookups->reload_certificates() : Result<void>{};
-    return to_redis ? of_lookups : to_redis;
+    if (!to_redis) return to_redis;
+    return of_site ? of_lookups : of_site;
 }
 
 std::map<Partition, Offset> Node::recorded() const { return parts_->status->recorded(); }

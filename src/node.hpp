@@ -43,8 +43,8 @@ public:
     ~Node();
 
     const NodeAddresses& addresses() const;
-    // Reads the files of TLS again, of look-ups and to Redis; those that cannot be used leave the former in
-    // use.
+    // Reads the files of TLS again, of look-ups, of the status page and to Redis; those that cannot be used
+    // leave the former in use.
     Result<void> reload_certificates();
     // The offset that each owned partition's record has reached, about a second ago.
     std::map<Partition, Offset> recorded() const;

@@ -91,7 +91,7 @@ private:
         life.consumer = spawn_consumer(system(), partition, facts, source->second, spec_.parts, writer_, watch_,
                                        caf::actor_cast<SupervisorActor>(this));
         monitor(life.consumer);
-        spec_.status->set(partition, "starting");
+        spec_.status->set(partition, {});
     }
 
     void take_failure(const Partition& partition, const Error& error) {
@@ -103,7 +103,7 @@ private:
         if (life == lives_.end() || !life->second.consumer) return;
         spec_.parts->metrics->life_cut(partition, reason);
         life->second.consumer = nullptr;
-        spec_.status->set(partition, "failed: " + error.message);
+        spec_.status->set(partition, {.state = PartitionReport::State::failed, .error = error.message});
         if (error.code == Errc::refused)
             return refuse(error.within(partition.text()), {.partition = partition});
         log::warn(partition.text() + ": " + error.message + "; beginning again in " +
@@ -172,13 +172,8 @@ private:
 
     void show(const PartitionStatus& status) {
         if (!lives_.contains(status.partition)) return;
-        spec_.status->recorded(status.partition, status.next);
-        spec_.status->set(
-            status.partition,
-            "running epoch=" + std::to_string(status.epoch.value) +
-                " next=" + std::to_string(status.next.value) + " end=" + std::to_string(status.end.value) +
-                " lag=" + std::to_string(std::max<std::int64_t>(0, status.end.value - status.next.value)) +
-                " entities=" + std::to_string(status.entities));
+        spec_.status->set(status.partition, {PartitionReport::State::running, status.epoch, status.next,
+                                             status.end, status.entities});
     }
 
     SupervisorSpec spec_;

@@ -1,12 +1,13 @@
 #include "io/metrics.hpp"
 
 #include <prometheus/counter.h>
-#include <prometheus/exposer.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <unordered_map>
@@ -44,11 +45,25 @@ std::map<std::string, std::string> label(const char* name, std::string_view valu
 }
 double seconds(std::chrono::nanoseconds took) { return std::chrono::duration<double>(took).count(); }
 
+BucketCounts counts_of(const prometheus::ClientMetric::Histogram& histogram) {
+    BucketCounts counts;
+    for (const auto& bucket : histogram.bucket) {
+        if (std::isfinite(bucket.upper_bound)) counts.bounds.push_back(bucket.upper_bound);
+        counts.at_most.push_back(bucket.cumulative_count);
+    }
+    return counts;
+}
+
+bool is_of_values(const prometheus::ClientMetric& series) {
+    return std::ranges::any_of(series.label, [](const prometheus::ClientMetric::Label& label) {
+        return label.value == "FS.GET" || label.value == "FS.MGET" || label.value == "FS.VECTOR";
+    });
+}
+
 }  // namespace
 
 struct Metrics::Impl {
     std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
-    std::unique_ptr<prometheus::Exposer> exposer;
 
     prometheus::Family<prometheus::Counter>& read =
         counter(*registry, "freshet_events_read_total", "records read from Kafka");
@@ -144,25 +159,29 @@ struct Metrics::Impl {
     prometheus::Counter& second_steps =
         counter(*registry, "freshet_lookup_second_steps_total", "entities read with their sealed tiles")
             .Add({});
+    prometheus::Counter& scrapes =
+        counter(*registry, "freshet_scrapes_total", "requests for this page").Add({});
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
 Metrics::~Metrics() = default;
 
-Result<std::uint16_t> Metrics::serve(const std::string& host, std::uint16_t port) {
-    const std::string address =
-        (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + std::to_string(port);
-    try {
-        impl_->exposer = std::make_unique<prometheus::Exposer>(address, 1);
-    } catch (const std::exception& e) {
-        return Error{Errc::unavailable, "cannot serve metrics on " + address + " (" + e.what() +
-                                            "); choose another metrics.listen"};
-    }
-    impl_->exposer->RegisterCollectable(impl_->registry);
-    return static_cast<std::uint16_t>(impl_->exposer->GetListeningPorts().front());
-}
-
 std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry->Collect()); }
+
+ActivityTotals Metrics::activity() const {
+    ActivityTotals totals;
+    for (const prometheus::MetricFamily& family : impl_->registry->Collect()) {
+        for (const prometheus::ClientMetric& series : family.metric) {
+            if (family.name == "freshet_events_read_total") totals.events += series.counter.value;
+            if (family.name == "freshet_event_readable_seconds")
+                totals.readable_s.add(counts_of(series.histogram));
+            if (family.name != "freshet_lookup_seconds" || !is_of_values(series)) continue;
+            totals.lookups += static_cast<double>(series.histogram.sample_count);
+            totals.lookup_s.add(counts_of(series.histogram));
+        }
+    }
+    return totals;
+}
 
 void Metrics::expect_topic(std::string_view topic) {
     events_read(topic, 0, 0);
@@ -247,5 +266,7 @@ void Metrics::looked_in_cache(std::uint64_t found, std::uint64_t not_found) {
     if (found > 0) impl_->cache_hits.Increment(static_cast<double>(found));
     if (not_found > 0) impl_->cache_misses.Increment(static_cast<double>(not_found));
 }
+
+void Metrics::scraped() { impl_->scrapes.Increment(); }
 
 }  // namespace freshet

@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
+#include "model/activity.hpp"
 #include "model/dead_letter.hpp"
 #include "model/ids.hpp"
-#include "model/result.hpp"
 
 namespace freshet {
 
@@ -20,10 +20,10 @@ public:
     Metrics();
     ~Metrics();
 
-    // Serves /metrics. The port that was taken is returned.
-    Result<std::uint16_t> serve(const std::string& host, std::uint16_t port);
     // All of it in the exposition format.
     std::string text() const;
+    // What a status page shows over time. Look-ups: those of values.
+    ActivityTotals activity() const;
 
     // Series of a topic that will be read stand there from now on, at 0: what appears with its first increment
     // hides that from rate().
@@ -58,6 +58,7 @@ public:
     void audit_skipped(std::string_view reason, std::uint64_t features);  // name_of(AuditSkip)
     void audit_round(Timestamp ended, Duration took);
     void looked_in_cache(std::uint64_t found, std::uint64_t not_found);
+    void scraped();
 
 private:
     struct Impl;

@@ -1,7 +1,9 @@
-// What a node says of its partitions, in FS.STATUS and to whoever waits for it to catch up: written by the
-// supervisor and the auditor, read by others. Thread-safe.
+// What a node says of its partitions, in FS.STATUS, on its status page and to whoever waits for it to catch up:
+// written by the supervisor and the auditor, read by others. Thread-safe.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
@@ -12,15 +14,34 @@
 
 namespace freshet {
 
+struct PartitionReport {
+    enum class State : std::uint8_t { starting, running, failed };
+
+    State state = State::starting;
+    // While it runs, as reported once a second.
+    Epoch epoch{};
+    Offset next{};  // recorded
+    Offset end{};   // of the log
+    std::size_t entities = 0;
+    std::string error = {};  // why it failed; it begins again by itself
+
+    std::int64_t lag() const { return std::max<std::int64_t>(0, end.value - next.value); }
+    // For FS.STATUS.
+    std::string text() const {
+        if (state == State::starting) return "starting";
+        if (state == State::failed) return "failed: " + error;
+        return "running epoch=" + std::to_string(epoch.value) + " next=" + std::to_string(next.value) +
+               " end=" + std::to_string(end.value) + " lag=" + std::to_string(lag()) +
+               " entities=" + std::to_string(entities);
+    }
+};
+
 class NodeStatus {
 public:
-    void set(const Partition& partition, std::string line) {
+    void set(const Partition& partition, PartitionReport report) {
         const std::lock_guard lock(mutex_);
-        lines_[partition] = std::move(line);
-    }
-    void recorded(const Partition& partition, Offset next) {
-        const std::lock_guard lock(mutex_);
-        recorded_[partition] = next;
+        if (report.state == PartitionReport::State::running) recorded_[partition] = report.next;
+        reports_[partition] = std::move(report);
     }
     // A line of its own, behind those of the partitions.
     void note(const std::string& name, std::string line) {
@@ -29,16 +50,22 @@ public:
     }
     void remove(const Partition& partition) {
         const std::lock_guard lock(mutex_);
-        lines_.erase(partition);
+        reports_.erase(partition);
         recorded_.erase(partition);
     }
 
     std::vector<std::pair<std::string, std::string>> lines() const {
         const std::lock_guard lock(mutex_);
         std::vector<std::pair<std::string, std::string>> all;
-        for (const auto& [partition, line] : lines_) all.emplace_back("partition " + partition.text(), line);
+        for (const auto& [partition, report] : reports_)
+            all.emplace_back("partition " + partition.text(), report.text());
         for (const auto& [name, line] : notes_) all.emplace_back(name, line);
         return all;
+    }
+    // Of the partitions that this node owns.
+    std::map<Partition, PartitionReport> reports() const {
+        const std::lock_guard lock(mutex_);
+        return reports_;
     }
     // The offset each owned partition's record has reached, as reported once a second.
     std::map<Partition, Offset> recorded() const {
@@ -48,7 +75,7 @@ public:
 
 private:
     mutable std::mutex mutex_;
-    std::map<Partition, std::string> lines_;
+    std::map<Partition, PartitionReport> reports_;
     std::map<Partition, Offset> recorded_;
     std::map<std::string, std::string> notes_;
 };

@@ -77,15 +77,14 @@ std::string rejection(long verdict, const std::string& server_name) {
 
 void TlsContext::Free::operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 
-Result<std::shared_ptr<TlsContext>> TlsContext::load(const TlsConfig& config) {
+Result<std::shared_ptr<TlsContext>> TlsContext::load(const TlsConfig& config, std::string_view key) {
     auto made = std::make_shared<TlsContext>();
     made->context_.reset(make_context(TLS_server_method()));
     SSL_CTX* const context = made->get();
-    if (auto used = use_certificate(context, "lookup.tls.", config.certificate, config.key); !used)
-        return used.error();
+    if (auto used = use_certificate(context, key, config.certificate, config.key); !used) return used.error();
     if (config.client_ca.empty()) return made;
     if (SSL_CTX_load_verify_locations(context, config.client_ca.c_str(), nullptr) != 1)
-        return bad_file("lookup.tls.client_ca", config.client_ca);
+        return bad_file(std::string(key) + "client_ca", config.client_ca);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     return made;
 }

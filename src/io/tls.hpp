@@ -17,9 +17,10 @@ namespace freshet {
 // What connections begun from now on share: certificates, keys and whom to trust. Thread-safe.
 class TlsContext {
 public:
-    // Reads the files. An error names the file and what is wrong with it.
-    static Result<std::shared_ptr<TlsContext>> load(const TlsConfig& config);
-    // Of a client. `key` begins the names of options in errors, as "redis.tls.".
+    // Reads the files. An error names the file, the option that names it, which begins with `key` as
+    // "lookup.tls.", and what is wrong with it.
+    static Result<std::shared_ptr<TlsContext>> load(const TlsConfig& config, std::string_view key);
+    // Of a client.
     static Result<std::shared_ptr<TlsContext>> load(const ClientTlsConfig& config, std::string_view key);
 
     SSL_CTX* get() const { return context_.get(); }

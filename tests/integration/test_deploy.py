@@ -28,7 +28,7 @@ RULE_FILES = ["objectives.yml", "recording.yml", "alerts.yml"]
 WITHIN = 120
 ENVIRONMENT = {"FRESHET_INSTANCE": "here", "REDIS_PASSWORD": "", "LOOKUP_PASSWORD": "secret"}
 # A series in an expression: its name, and what stands in braces.
-SELECTOR = re.compile(r"(?<![\w:\"])((?:[a-z_]+:)?(?:freshet|exposer)_\w+(?::\w+)?|up|ALERTS)\b(\{[^}]*\})?")
+SELECTOR = re.compile(r"(?<![\w:\"])((?:[a-z_]+:)?freshet_\w+(?::\w+)?|up|ALERTS)\b(\{[^}]*\})?")
 
 
 # What a test on a machine with other work may see.
@@ -260,6 +260,18 @@ class WithPrometheus(FreshetTest):
         self.check_rules()
         self.check_series()
         self.check_panels()
+        self.check_health()
+
+    def check_health(self):
+        """The image's health check, but for the port, while the node lives and then."""
+        dockerfile = (DEPLOY / "Dockerfile").read_text()
+        *bash, asks = json.loads(re.search(r"^HEALTHCHECK .*\\\n +CMD (\[.*\])$", dockerfile, re.M)[1])
+        port = re.search(r'(?m)^metrics:\n  listen: "0\.0\.0\.0:(\d+)"', (DEPLOY / "freshet.yaml").read_text())[1]
+        self.assertIn(f"/dev/tcp/127.0.0.1/{port} ", asks)
+        asks = asks.replace(f"127.0.0.1/{port}", self.node.ready["metrics"].replace(":", "/"))
+        self.assertEqual(subprocess.run([*bash, asks], timeout=WITHIN).returncode, 0)
+        self.node.stop(within=60)
+        self.assertNotEqual(subprocess.run([*bash, asks], timeout=WITHIN, stderr=subprocess.DEVNULL).returncode, 0)
 
     def check_quiet(self):
         """A node at work raises nothing, unless the machine is slow."""

@@ -92,3 +92,51 @@ TEST_CASE("beyond this machine look-ups want users, or to be called insecure") {
     CHECK(refusal("{listen: \"feature.store:7600\", users: {default: {password: x, views: \"*\"}}}").empty());
     CHECK(refusal("{insecure: maybe}").find("lookup.insecure: unknown value \"maybe\"") != std::string::npos);
 }
+
+namespace {
+
+Result<Config> read_metrics(const std::string& metrics, const std::string& lookup = "{}") {
+    return parse_config("lookup: " + lookup + "\nmetrics: " + metrics + "\n" + kViews, "conf/c.yaml");
+}
+
+std::string refusal_of_metrics(const std::string& metrics) {
+    const auto config = read_metrics(metrics);
+    return config ? "" : config.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("the status page asks for users and speaks TLS where it is told to") {
+    const auto config = read_metrics(
+        "{listen: \"0.0.0.0:9464\", auth: true, insecure: true, tls: {certificate: node.pem, key: "
+        "/etc/node.key}}",
+        "{users: {default: {password: abc, views: \"*\"}}}");
+    REQUIRE_MESSAGE(config, config.error().message);
+    CHECK(config->metrics ==
+          MetricsConfig{{"0.0.0.0", 9464}, true, true, {"conf/node.pem", "/etc/node.key", ""}});
+}
+
+TEST_CASE("what is wrong with the status page's options is told by its place") {
+    CHECK(refusal_of_metrics("{auth: true}") ==
+          "conf/c.yaml:2:17: metrics.auth: there are no users who could read /metrics; add `users:` to lookup");
+    CHECK(refusal_of_metrics("{auth: maybe}") ==
+          "conf/c.yaml:2:17: metrics.auth: unknown value \"maybe\"; there are: false, true");
+    CHECK(refusal_of_metrics("{auht: true}") ==
+          "conf/c.yaml:2:11: unknown key \"auht\"; did you mean \"auth\"? (in metrics)");
+    CHECK(refusal_of_metrics("{tls: {certificate: a.pem}}") ==
+          "conf/c.yaml:2:16: metrics.tls has no \"key\"; add it, such as key: node.key");
+    CHECK(refusal_of_metrics("{tls: {certificate: a.pem, key: b, cert: c}}") ==
+          "conf/c.yaml:2:45: unknown key \"cert\"; write \"certificate\" (in metrics.tls)");
+    CHECK(refusal_of_metrics("{listen: \"9464\"}")
+              .starts_with("conf/c.yaml:2:19: metrics.listen: \"9464\" is not an address"));
+}
+
+TEST_CASE("an address that only this machine reaches is told from others") {
+    for (const char* host : {"127.0.0.1", "127.1.2.3", "localhost", "::1"})
+        CHECK(Endpoint{host, 1}.on_this_machine());
+    for (const char* host :
+         {"", "0.0.0.0", "::", "10.0.0.1", "127.0.0.1.example", "localhost.example", "128.0.0.1"}) {
+        CAPTURE(host);
+        CHECK(!Endpoint{host, 1}.on_this_machine());
+    }
+}

@@ -31,8 +31,7 @@ Partition partition(int number) { return {"payments", PartitionId{number}}; }
 TEST_CASE("a node's status is written and read at once") {
     NodeStatus status;
     at_once([&](int thread, int round) {
-        status.set(partition(thread), "owned");
-        status.recorded(partition(thread), Offset{round});
+        status.set(partition(thread), {PartitionReport::State::running, {}, Offset{round}, {}, 0});
         CHECK(status.lines().size() <= kThreads);
         if (round % 10 == 0) status.remove(partition(thread));
     });
@@ -92,7 +91,7 @@ TEST_CASE_FIXTURE(LookupFixture,
             }
         });
     for (int round = 0; answered < kRounds; ++round)
-        node.set(partition(round % kThreads), std::to_string(round));
+        node.set(partition(round % kThreads), {.error = std::to_string(round)});
     server().stop();
     for (std::thread& client : clients) client.join();
 }

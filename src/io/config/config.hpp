@@ -20,6 +20,11 @@ struct Endpoint {
         const bool v6 = host.find(':') != std::string::npos;
         return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
     }
+    // Whether nobody but this machine can connect to it.
+    bool on_this_machine() const {
+        const bool v4 = host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos;
+        return v4 || host == "localhost" || host == "::1";
+    }
     friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
@@ -129,8 +134,14 @@ struct LookupConfig {
 };
 
 struct MetricsConfig {
-    // Serves /metrics for Prometheus and the health of the node. Port 0 takes any free one.
+    // Serves the status page, its API, health checks, and /metrics for Prometheus. Port 0 takes any free one.
+    // Beyond this machine it gives values of entities only to `lookup.users`, unless `insecure`.
     Endpoint listen{"127.0.0.1", 9464};
+    // Asks for a user of `lookup.users` at /metrics, too; everything else but health checks does so anyway.
+    bool auth = false;
+    // Says that others than this machine may read everything here.
+    bool insecure = false;
+    TlsConfig tls;
 
     friend bool operator==(const MetricsConfig&, const MetricsConfig&) = default;
 };

@@ -74,6 +74,8 @@ public:
         if (errors_.any()) return errors_.first();
         each("services", [&](const ConfigEntry& entry) { read_service(entry, config_.definitions, errors_); });
         if (const ConfigNode* lookup = documents_.front().find("lookup")) read_users(*lookup, config_, errors_);
+        if (const ConfigNode* metrics = documents_.front().find("metrics"))
+            check_metrics_access(*metrics, config_, errors_);
         if (errors_.any()) return errors_.first();
         warn_of_unused_sources();
         config_.warnings = errors_.warnings();

@@ -262,10 +262,10 @@ void read_redis(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors
     check_redis_ways(map, redis, errors);
 }
 
-void read_tls(const ConfigNode& node, TlsConfig& tls, ConfigErrors& errors) {
+void read_tls(const ConfigNode& node, const std::string& what, TlsConfig& tls, ConfigErrors& errors) {
     const MapReader map{
         node,
-        "lookup.tls",
+        what,
         {{"certificate", "key", "client_ca"}, {}, {{"cert", "certificate"}, {"ca", "client_ca"}}},
         errors};
     read_path(map, map.require("certificate", "certificate: node.pem"), "certificate", tls.certificate);
@@ -283,12 +283,20 @@ void read_lookup(const ConfigNode& node, LookupConfig& lookup, ConfigErrors& err
                         errors};
     map.endpoint("listen", 0, lookup.listen);
     map.boolean("insecure", lookup.insecure);
-    if (const ConfigNode* tls = map.find("tls")) read_tls(*tls, lookup.tls, errors);
+    if (const ConfigNode* tls = map.find("tls")) read_tls(*tls, "lookup.tls", lookup.tls, errors);
     map.integer("readers", 1, 256, lookup.readers);
     map.bytes("cache", 0, 1LL << 40, lookup.cache);
     map.integer("max_connections", 1, 1'000'000, lookup.max_connections);
     map.bytes("max_request_bytes", 1 << 10, 512 << 20, lookup.max_request_bytes);
     map.integer("max_entities", 1, 1'000'000, lookup.max_entities);
+}
+
+void read_metrics(const ConfigNode& node, MetricsConfig& metrics, ConfigErrors& errors) {
+    const MapReader map{node, "metrics", {{"listen", "auth", "insecure", "tls"}, {}, {}}, errors};
+    map.endpoint("listen", 0, metrics.listen);
+    map.boolean("auth", metrics.auth);
+    map.boolean("insecure", metrics.insecure);
+    if (const ConfigNode* tls = map.find("tls")) read_tls(*tls, "metrics.tls", metrics.tls, errors);
 }
 
 void read_store(const ConfigNode& node, StoreConfig& store, ConfigErrors& errors) {
@@ -374,10 +382,7 @@ void read_sections(const ConfigNode& root, Config& config, ConfigErrors& errors)
     if (const ConfigNode* node = root.find("kafka")) read_kafka(*node, config.kafka, errors);
     if (const ConfigNode* node = root.find("redis")) read_redis(*node, config.redis, errors);
     if (const ConfigNode* node = root.find("lookup")) read_lookup(*node, config.lookup, errors);
-    if (const ConfigNode* node = root.find("metrics")) {
-        const MapReader map{*node, "metrics", {{"listen"}, {}, {}}, errors};
-        map.endpoint("listen", 0, config.metrics.listen);
-    }
+    if (const ConfigNode* node = root.find("metrics")) read_metrics(*node, config.metrics, errors);
     if (const ConfigNode* node = root.find("store")) read_store(*node, config.store, errors);
     if (const ConfigNode* node = root.find("ingest")) read_ingest(*node, config.ingest, errors);
     if (const ConfigNode* node = root.find("audit")) read_audit(*node, config.audit, errors);

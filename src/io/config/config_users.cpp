@@ -90,10 +90,6 @@ void read_user(const ConfigEntry& entry, Config& config, ConfigErrors& errors) {
     config.lookup.users.push_back(std::move(user));
 }
 
-bool is_this_machine(const std::string& host) {
-    return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
 }  // namespace
 
 void read_users(const ConfigNode& lookup, Config& config, ConfigErrors& errors) {
@@ -103,11 +99,17 @@ void read_users(const ConfigNode& lookup, Config& config, ConfigErrors& errors) 
         for (const ConfigEntry& entry : users->entries) read_user(entry, config, errors);
     }
     const ConfigNode* const listen = lookup.find("listen");
-    if (!listen || is_this_machine(config.lookup.listen.host) || config.lookup.insecure) return;
+    if (!listen || config.lookup.listen.on_this_machine() || config.lookup.insecure) return;
     if (!config.lookup.users.empty()) return;
     errors.add(listen->place, "lookup.listen: others than this machine could read everything at " +
                                   config.lookup.listen.text() +
                                   "; add `users:` to lookup, or `insecure: true` if the network is closed");
+}
+
+void check_metrics_access(const ConfigNode& metrics, const Config& config, ConfigErrors& errors) {
+    const ConfigNode* const auth = metrics.find("auth");
+    if (!auth || !config.metrics.auth || !config.lookup.users.empty()) return;
+    errors.add(auth->place, "metrics.auth: there are no users who could read /metrics; add `users:` to lookup");
 }
 
 }  // namespace freshet

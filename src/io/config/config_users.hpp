@@ -8,5 +8,7 @@ namespace freshet {
 
 // Once all views are known. `lookup` is the section as written.
 void read_users(const ConfigNode& lookup, Config& config, ConfigErrors& errors);
+// Whether `metrics.auth` has users to ask for; after read_users. `metrics` is the section as written.
+void check_metrics_access(const ConfigNode& metrics, const Config& config, ConfigErrors& errors);
 
 }  // namespace freshet

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 #include "io/log.hpp"
 
@@ -9,6 +10,7 @@ namespace freshet {
 
 namespace {
 
+using namespace std::chrono_literals;
 constexpr std::size_t kMostTransitions = 16;
 
 std::string utc(Timestamp t) {
@@ -35,11 +37,13 @@ std::string behind(std::optional<Duration> staleness, const FreshnessObjective& 
 FreshnessWatch::FreshnessWatch(const LookupCatalogue& catalogue, LookupObserver& observer)
     : observer_(observer) {
     for (const auto& view : catalogue.views()) {
-        if (const auto& most = view->plan.view().freshness.max_staleness)
-            watched_.emplace(view->name(), Watched{FreshnessObjective(*most)});
+        const auto& most = view->plan.view().freshness.max_staleness;
+        watched_.emplace(view->name(), Watched{view->name(), "",
+                                               most ? std::optional(FreshnessObjective(*most)) : std::nullopt});
         for (const Feature& feature : view->plan.view().features)
-            if (const auto& most = feature.freshness.max_staleness)
-                watched_.emplace(view->name() + "." + feature.name, Watched{FreshnessObjective(*most)});
+            if (const auto& own = feature.freshness.max_staleness)
+                watched_.emplace(view->name() + "." + feature.name,
+                                 Watched{view->name(), feature.name, FreshnessObjective(*own)});
     }
 }
 
@@ -54,37 +58,47 @@ void FreshnessWatch::look(const ServedView& view, Timestamp at, std::optional<Du
 
 void FreshnessWatch::look_at(const std::string& name, Timestamp at, std::optional<Duration> staleness,
                              const std::string& reason) {
-    const auto found = watched_.find(name);
-    if (found == watched_.end()) return;
-    Watched& watched = found->second;
+    Watched& watched = watched_.at(name);
     watched.staleness = staleness;
     watched.reason = reason;
-    if (watched.objective.take(at, staleness)) changed(name, at, watched);
-    watched.judged = watched.judged || staleness || watched.objective.in_breach();
+    if (!watched.objective) return;
+    if (watched.objective->take(at, staleness)) changed(name, at, watched);
+    watched.judged = watched.judged || staleness || watched.objective->in_breach();
+}
+
+void FreshnessWatch::look_at_store(Timestamp at, StoreReport store) {
+    const std::lock_guard lock(mutex_);
+    store_ = std::move(store);
+    looked_at_ = at;
 }
 
 void FreshnessWatch::changed(const std::string& name, Timestamp at, const Watched& watched) {
-    const FreshnessObjective& objective = watched.objective;
-    const std::string view = name.substr(0, name.find('.'));
-    std::string what = (name.find('.') == std::string::npos ? "view " : "feature ") + name;
+    const FreshnessObjective& objective = *watched.objective;
+    std::string what = (watched.feature.empty() ? "view " : "feature ") + name;
     if (objective.in_breach()) {
         what += " is in breach: " + behind(watched.staleness, objective) + "; " + watched.reason;
-        log::warn(what, {.view = view});
+        log::warn(what, {.view = watched.view});
     } else {
         what += " is fresh again, after " + std::to_string((at - *objective.breach_began()).count() / 1000) +
                 " s in breach";
-        log::info(what, {.view = view});
+        log::info(what, {.view = watched.view});
     }
-    transitions_.push_front(utc(at) + " " + what);
-    if (transitions_.size() > kMostTransitions) transitions_.pop_back();
+    changes_.push_front({at, watched.view, objective.in_breach(), what});
+    if (changes_.size() > kMostTransitions) changes_.pop_back();
+}
+
+ViewReport::State FreshnessWatch::state_of(const Watched& watched) {
+    if (!watched.objective) return ViewReport::State::no_objective;
+    if (!watched.judged) return ViewReport::State::not_known;
+    return watched.objective->in_breach() ? ViewReport::State::in_breach : ViewReport::State::kept;
 }
 
 std::vector<std::pair<std::string, std::string>> FreshnessWatch::lines(Timestamp now) const {
-    using namespace std::chrono_literals;
     const std::lock_guard lock(mutex_);
     std::vector<std::pair<std::string, std::string>> lines;
     for (const auto& [name, watched] : watched_) {
-        const FreshnessObjective& objective = watched.objective;
+        if (!watched.objective) continue;
+        const FreshnessObjective& objective = *watched.objective;
         std::string text = !watched.judged         ? "not known yet"
                            : objective.in_breach() ? "in breach since " + utc(*objective.breach_began())
                                                    : "kept";
@@ -95,9 +109,30 @@ std::vector<std::pair<std::string, std::string>> FreshnessWatch::lines(Timestamp
         if (objective.in_breach()) text += "; " + watched.reason;
         lines.emplace_back("objective " + name, std::move(text));
     }
-    for (std::size_t i = 0; i < transitions_.size(); ++i)
-        lines.emplace_back("transition " + std::to_string(i + 1), transitions_[i]);
+    for (std::size_t i = 0; i < changes_.size(); ++i)
+        lines.emplace_back("transition " + std::to_string(i + 1), utc(changes_[i].at) + " " + changes_[i].text);
     return lines;
+}
+
+FreshnessReport FreshnessWatch::report(Timestamp now) const {
+    const std::lock_guard lock(mutex_);
+    FreshnessReport report{looked_at_, store_, {}, {changes_.begin(), changes_.end()}};
+    for (const auto& [name, watched] : watched_) {
+        ViewReport& view = report.views.emplace_back();
+        view.view = watched.view;
+        view.feature = watched.feature;
+        view.state = state_of(watched);
+        view.staleness = watched.staleness;
+        view.reason = watched.reason;
+        if (!watched.objective) continue;
+        const FreshnessObjective& objective = *watched.objective;
+        view.max_staleness = objective.max_staleness();
+        if (objective.in_breach()) view.in_breach_since = objective.breach_began();
+        view.burnt_5m = objective.burnt(5min, now);
+        view.burnt_1h = objective.burnt(1h, now);
+        view.burnt_1d = objective.burnt(24h, now);
+    }
+    return report;
 }
 
 }  // namespace freshet

@@ -17,12 +17,16 @@ LookupAccess::LookupAccess(const std::vector<LookupUser>& users, const LookupCat
     }
 }
 
+const LookupAccess::Account* LookupAccess::find(std::string_view name) const {
+    const auto found = std::ranges::find(accounts_, name, &Account::name);
+    return found == accounts_.end() ? nullptr : &*found;
+}
+
 const LookupAccess::Account* LookupAccess::authenticate(std::string_view name,
                                                         std::string_view password) const {
     const std::string given = sha256(password);
-    const auto found = std::ranges::find(accounts_, name, &Account::name);
-    if (found == accounts_.end() || !equal_in_constant_time(given, found->password_sha256)) return nullptr;
-    return &*found;
+    const Account* const found = find(name);
+    return found && equal_in_constant_time(given, found->password_sha256) ? found : nullptr;
 }
 
 }  // namespace freshet

@@ -25,6 +25,9 @@ public:
     // Null: there is no such user, or it has another password.
     const Account* authenticate(std::string_view name, std::string_view password) const;
 
+    // Null: there is no such user.
+    const Account* find(std::string_view name) const;
+
     // `account` is null for a client that has not told who it is.
     bool may_read(const Account* account, const ServedView& view) const {
         return open() || (account && account->views[view.index]);

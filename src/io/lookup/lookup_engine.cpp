@@ -304,6 +304,7 @@ bool LookupEngine::look_at_freshness(const LookupRequest& request) {
                             known ? staleness(overall.watermark, router_.redis_now(now)) : std::nullopt,
                             known ? router_.furthest_behind(*view) : reason);
     }
+    request.watch->look_at_store(at, router_.store(now));
     return true;
 }
 

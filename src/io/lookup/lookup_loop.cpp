@@ -77,7 +77,31 @@ void LookupLoop::give_up_all(const std::string& reason) {
     observer_.failed("ERR");
     turn_ends_ = false;
     for (const auto& [id, client] : std::unordered_map(clients_)) client->close();
+    questions_.clear();
     router_.give_up(reason);
+    end_turn_later();
+}
+
+void LookupLoop::ask(std::string user, std::vector<std::string> command, LookupQuestion::Reply reply) {
+    asio::post(io_, [this, user = std::move(user), command = std::move(command), reply = std::move(reply)] {
+        ask_now(user, command, reply);
+    });
+}
+
+void LookupLoop::ask_now(const std::string& user, const std::vector<std::string>& command,
+                         LookupQuestion::Reply reply) {
+    if (stopping_) return;
+    woken();
+    auto made = std::make_unique<LookupQuestion>(engine_, std::move(reply), [this](LookupQuestion& question) {
+        const auto found = questions_.find(&question);
+        answered_.push_back(std::move(found->second));
+        questions_.erase(found);
+        end_turn_later();
+    });
+    LookupQuestion& question = *made;
+    questions_.emplace(&question, std::move(made));
+    question.account = shared_.access.find(user);
+    question.ask(commands_, std::vector<std::string_view>(command.begin(), command.end()));
     end_turn_later();
 }
 
@@ -160,6 +184,7 @@ void LookupLoop::end_turn() {
     router_.keep_up();
     router_.flush();
     closed_.clear();
+    answered_.clear();
     if (stopping_) end_if_done();
 }
 

@@ -10,6 +10,7 @@
 
 #include "io/asio.hpp"
 #include "io/lookup/lookup_client.hpp"
+#include "io/lookup/lookup_question.hpp"
 
 namespace freshet {
 
@@ -21,6 +22,9 @@ public:
 
     // One reader of a server watches the freshness of its views.
     void start(bool watches_freshness);
+    // From any thread: asks as this user, or as a client that has not told who it is. The reply is given from
+    // the loop's thread, unless the loop ends before.
+    void ask(std::string user, std::vector<std::string> command, LookupQuestion::Reply reply);
     // Both from any thread: begin to end, and wait for it.
     void begin_stop();
     void join();
@@ -62,6 +66,7 @@ private:
     void give_up_all(const std::string& reason);
     void accept(asio::ip::tcp::acceptor& acceptor);
     void welcome(asio::ip::tcp::socket socket);
+    void ask_now(const std::string& user, const std::vector<std::string>& command, LookupQuestion::Reply reply);
     void end_turn_later();
     void end_turn();
     void look_again_later(Duration in);
@@ -85,6 +90,8 @@ private:
     std::vector<std::shared_ptr<LookupClient>> with_output_;
     std::vector<std::shared_ptr<LookupClient>> held_back_;
     std::vector<std::shared_ptr<LookupClient>> closed_;
+    std::unordered_map<LookupQuestion*, std::unique_ptr<LookupQuestion>> questions_;
+    std::vector<std::unique_ptr<LookupQuestion>> answered_;
     bool turn_ends_ = false;  // end_turn() is posted
     bool stopping_ = false;
     std::thread thread_;

@@ -179,4 +179,38 @@ std::string LookupRouter::connections() const {
     return "connected to " + to;
 }
 
+StoreReport LookupRouter::store(Clock::time_point now) const {
+    StoreReport store;
+    store.connected =
+        std::ranges::all_of(in_use_, [](const LookupPrimary* one) { return one->redis.connected(); });
+    store.connection = connections();
+    for (const ServedTopic& topic : catalogue_.topics()) {
+        const std::size_t index = topic.views.front()->topic;
+        const std::size_t partitions = in_use_.front()->progress.partitions(index).size();
+        for (std::size_t i = 0; i < partitions; ++i) store.partitions.push_back(record_of(topic, i, now));
+    }
+    return store;
+}
+
+PartitionRecord LookupRouter::record_of(const ServedTopic& topic, std::size_t partition,
+                                        Clock::time_point now) const {
+    PartitionRecord record{{topic.name, {static_cast<std::int32_t>(partition)}}, {}, {}, {}};
+    LowestWatermark watermark;
+    for (const LookupPrimary* primary : in_use_) {
+        const auto& partitions = primary->progress.partitions(topic.views.front()->topic);
+        if (partition >= partitions.size()) continue;
+        const PartitionProgress& read = partitions[partition];
+        if (read.recorded && read.epoch >= record.epoch) {
+            record.owner = read.node;
+            record.epoch = read.epoch;
+        }
+        for (const ServedView* view : topic.views) {
+            const auto& progress = primary->progress.progress(*view, partition);
+            watermark.add(progress ? progress->watermark : std::nullopt);
+        }
+    }
+    record.behind = staleness(watermark.get(), redis_now(now));
+    return record;
+}
+
 }  // namespace freshet

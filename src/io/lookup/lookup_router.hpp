@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "io/asio.hpp"
+#include "io/lookup/freshness_report.hpp"
 #include "io/lookup/lookup_catalogue.hpp"
 #include "io/lookup/lookup_progress.hpp"
 #include "io/lookup/record_places.hpp"
@@ -94,6 +95,8 @@ public:
     Timestamp redis_now(Clock::time_point now) const;
     // "connected to redis a:1", or why it is not.
     std::string connections() const;
+    // All partitions of all topics that are served, as far as their records have been read.
+    StoreReport store(Clock::time_point now) const;
 
 private:
     void adopt(SharedSlotMap map);
@@ -103,6 +106,7 @@ private:
     LookupPrimary& at(const Endpoint& address);
     static void run(LookupPrimary& primary, bool running);
     void ask_records_of(const Endpoint& address);
+    PartitionRecord record_of(const ServedTopic& topic, std::size_t partition, Clock::time_point now) const;
 
     asio::io_context& loop_;
     const LookupCatalogue& catalogue_;

@@ -105,7 +105,7 @@ LookupServer::~LookupServer() { stop(); }
 
 Result<void> LookupServer::reload_certificates() {
     if (impl_->shared.options.tls.certificate.empty()) return {};
-    auto loaded = TlsContext::load(impl_->shared.options.tls);
+    auto loaded = TlsContext::load(impl_->shared.options.tls, "lookup.tls.");
     if (!loaded) return loaded.error();
     impl_->shared.tls = *loaded;
     return {};
@@ -136,6 +136,17 @@ void LookupServer::stop() {
     for (const auto& loop : impl_->loops) loop->begin_stop();
     for (const auto& loop : impl_->loops) loop->join();
     impl_->loops.clear();
+}
+
+void LookupServer::ask(std::string user, std::vector<std::string> command,
+                       std::function<void(std::string)> reply) {
+    impl_->loops.front()->ask(std::move(user), std::move(command), std::move(reply));
+}
+
+LookupReport LookupServer::report(Timestamp now) const {
+    const LookupShared& shared = impl_->shared;
+    return {shared.options.version, shared.uptime(), shared.connections.load(), shared.requests.load(),
+            shared.freshness.report(now)};
 }
 
 const std::vector<std::uint16_t>& LookupServer::ports() const { return impl_->shared.ports; }

@@ -2,6 +2,7 @@
 // Redis.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "io/config/config.hpp"
+#include "io/lookup/freshness_report.hpp"
 #include "io/lookup/lookup_observer.hpp"
 #include "model/result.hpp"
 
@@ -51,6 +53,15 @@ struct LookupOptions {
 // Lines for FS.STATUS; called from the readers' threads.
 using StatusProvider = std::function<std::vector<std::pair<std::string, std::string>>()>;
 
+// What a server says of itself.
+struct LookupReport {
+    std::string version;
+    std::chrono::seconds uptime{};
+    int clients = 0;
+    std::uint64_t requests = 0;
+    FreshnessReport freshness;
+};
+
 class ClusterTopology;
 class SentinelWatch;
 
@@ -69,6 +80,14 @@ public:
     Result<void> reload_certificates();
     // Answers what is pending, for a bounded time, then closes all connections and joins the threads.
     void stop();
+
+    // Asks as a client would, from within the program and from any thread, while the server runs. `user`: one
+    // of options.users; the caller has made sure who it is. `reply` gets the reply in RESP2, from a reader's
+    // thread, unless the server is stopped before.
+    void ask(std::string user, std::vector<std::string> command, std::function<void(std::string)> reply);
+    // What it does, and how fresh its views are: as it was looked at last. From any thread, whatever Redis
+    // does.
+    LookupReport report(Timestamp now) const;
 
     // Of each listening address, in order; after start().
     const std::vector<std::uint16_t>& ports() const;
