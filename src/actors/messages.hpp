@@ -38,6 +38,7 @@ struct LoadRequest {
     Partition partition;
     Epoch epoch;
     Shared<std::vector<PartialKey>> keys;
+    bool gives_way = false;  // another source of the node goes first
 };
 struct Loaded {
     Epoch epoch;
@@ -49,6 +50,7 @@ struct FlushRequest {
     Partition partition;
     Epoch epoch;
     std::shared_ptr<std::vector<WriteCall>> calls;
+    bool gives_way = false;
 };
 struct Flushed {
     Epoch epoch;

@@ -163,6 +163,10 @@ Offset PartitionLife::recorded() const {
     return std::min_element(views_.begin(), views_.end(), behind)->next;
 }
 
+Duration PartitionLife::staleness(SteadyTime now) const {
+    return std::chrono::ceil<Duration>(now - watermark_.reached_at(recorded()).value_or(epoch_asked_));
+}
+
 std::optional<Offset> PartitionLife::next_commit(std::optional<SteadyTime> now) {
     if (recorded() == committed_) return std::nullopt;
     if (now && committed_at_ && *now - *committed_at_ < kCommitEvery) return std::nullopt;
