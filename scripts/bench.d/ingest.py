@@ -63,23 +63,25 @@ def metric(address, name):
     return sum(float(n) for n in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)", text, re.M))
 
 
-def produce(bench, brokers, events, records, topic="payments", zipf=0, entities=ENTITIES, recorded=200):
-    return bench.json_of(_producing(bench, brokers, events, topic, entities) +
+def produce(bench, brokers, events, records, topic="payments", zipf=0, entities=ENTITIES, recorded=200,
+            partitions=PARTITIONS):
+    return bench.json_of(_producing(bench, brokers, events, topic, entities, partitions) +
                          ["--zipf", str(zipf), "--spread-ms", str(SPREAD_MS), "--record-to", str(records),
                           "--record-entities", str(recorded)], 900)
 
 
-def feed(bench, brokers, rate, seconds, topic="payments"):
+def feed(bench, brokers, rate, seconds, topic="payments", partitions=PARTITIONS):
     """Keeps producing at a rate, in the background; stop() it."""
-    return bench.start(_producing(bench, brokers, rate * seconds, topic) + ["--rate", str(rate)], "feed")
+    return bench.start(_producing(bench, brokers, rate * seconds, topic, partitions=partitions) +
+                       ["--rate", str(rate)], "feed")
 
 
-def _producing(bench, brokers, events, topic, entities=ENTITIES):
-    return [bench.program("produce"), "--brokers", brokers, "--topic", topic, "--partitions", str(PARTITIONS),
+def _producing(bench, brokers, events, topic, entities=ENTITIES, partitions=PARTITIONS):
+    return [bench.program("produce"), "--brokers", brokers, "--topic", topic, "--partitions", str(partitions),
             "--entities", str(entities), "--events", str(events), "--compression", "zstd"]
 
 
-def start_kafka(bench, topics):
+def start_kafka(bench, topics, partitions=PARTITIONS):
     script = [str(setting.ROOT / "scripts" / "kafka")]
     where = ["--dir", str(bench.folder / "kafka")]
     bench.at_end(lambda: subprocess.run(script + ["stop", "--clean"] + where, capture_output=True, timeout=120))
@@ -89,7 +91,7 @@ def start_kafka(bench, topics):
     setting.raise_share((bench.folder / "kafka" / "pid").read_text().strip())
     for name in topics:
         for topic in (name, name + ".dlq"):
-            bench.output(script + ["topic", "create", topic, "--partitions", str(PARTITIONS)] + where, 120)
+            bench.output(script + ["topic", "create", topic, "--partitions", str(partitions)] + where, 120)
     return address
 
 

@@ -52,8 +52,7 @@ public:
           supervisor_(std::move(supervisor)),
           life_({partition_, parts_->node, parts_->kafka_cluster, parts_->group, facts.partitions},
                 limits_of(parts_->limits), parts_->memory),
-          judge_(source_->source.priority, tightest(), parts_->limits.max_inflight_events / kBacklogPart),
-          seat_(TurnOrder::sit(parts_->turns, source_->source.name)),
+          seat_(TurnOrder::sit(parts_->turns, source_->source.name, turn_terms())),
           intake_(source_->source, source_->views, aggregator_count()),
           post_(parts_->watchdog->post("consumer of " + partition_.text())) {}
 
@@ -98,12 +97,12 @@ private:
     std::size_t aggregator_count() const { return limits_of(parts_->limits).aggregators; }
     const ViewPlans& views() const { return source_->views; }
 
-    std::optional<Duration> tightest() const {
+    TurnJudge::Terms turn_terms() const {
         std::optional<Duration> least;
         for (const auto& plan : views())
             if (const auto most = tightest_staleness(plan->view()))
                 least = std::min(least.value_or(*most), *most);
-        return least;
+        return {source_->source.priority, least, parts_->limits.max_inflight_events / kBacklogPart};
     }
 
     // --- the beginning of a life ---
@@ -291,25 +290,12 @@ private:
         for (const std::size_t n : entities_) entities += n;
         send(supervisor_, PartitionStatus{partition_, life_.epoch(), recorded, end.end, entities});
         for (const AggregatorActor& aggregator : aggregators_) send(aggregator, KeepToMemory{});
-        judge_turn();
+        const auto now = steady_clock::now();
+        if (auto change = seat_->look(now, life_.turn_look(now))) send(supervisor_, std::move(*change));
         // What was to follow has not come since the last time: what waits for it need not.
         if (std::exchange(shipped_before_, life_.shipped_to()) == life_.shipped_to()) end_backlog();
         commit(life_.next_commit());
         go_on();
-    }
-
-    // Once a second.
-    void judge_turn() {
-        const auto now = steady_clock::now();
-        const Duration staleness = life_.staleness(now);
-        if (judge_.take(now, staleness, life_.to_come())) {
-            log::warn(
-                partition_.text() + ": " + std::to_string(staleness.count()) + " ms behind with " +
-                std::to_string(life_.to_come()) + " events to come, may be " +
-                std::to_string(judge_.max_staleness()->count()) + " ms; " +
-                (judge_.hopeless() ? "gives way to sources that can be kept fresh" : "gives way no more"));
-        }
-        seat_->set_rank(judge_.rank());
     }
 
     // --- the end of a life ---
@@ -358,7 +344,6 @@ private:
     SupervisorActor supervisor_;
 
     PartitionLife life_;
-    TurnJudge judge_;
     const std::shared_ptr<TurnOrder::Seat> seat_;
     const steady_clock::time_point epoch_asked_ = steady_clock::now();
     EventIntake intake_;

@@ -1,5 +1,5 @@
-// What a node says of its partitions, in FS.STATUS and to whoever waits for it to catch up: written by the
-// supervisor, read by others. Thread-safe.
+// What a node says of its partitions and of the turns of its sources, in FS.STATUS and to whoever waits for it
+// to catch up: written by the supervisor, read by others. Thread-safe.
 #pragma once
 
 #include <map>
@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/transitions.hpp"
 #include "model/ids.hpp"
 
 namespace freshet {
@@ -22,6 +23,10 @@ public:
         const std::lock_guard lock(mutex_);
         recorded_[partition] = next;
     }
+    void turn_changed(Timestamp at, const std::string& what) {
+        const std::lock_guard lock(mutex_);
+        turns_.add(at, what);
+    }
     void remove(const Partition& partition) {
         const std::lock_guard lock(mutex_);
         lines_.erase(partition);
@@ -30,7 +35,7 @@ public:
 
     std::vector<std::pair<std::string, std::string>> lines() const {
         const std::lock_guard lock(mutex_);
-        std::vector<std::pair<std::string, std::string>> all;
+        auto all = turns_.lines("turn");
         for (const auto& [partition, line] : lines_) all.emplace_back("partition " + partition.text(), line);
         return all;
     }
@@ -44,6 +49,7 @@ private:
     mutable std::mutex mutex_;
     std::map<Partition, std::string> lines_;
     std::map<Partition, Offset> recorded_;
+    Transitions turns_;
 };
 
 }  // namespace freshet

@@ -3,7 +3,6 @@
 // out, and whatever goes wrong ends it.
 #pragma once
 
-#include <algorithm>
 #include <optional>
 #include <span>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "model/memory_budget.hpp"
 #include "model/progress.hpp"
 #include "model/record_rules.hpp"
+#include "model/turn_order.hpp"
 #include "model/watermark.hpp"
 
 namespace freshet {
@@ -82,10 +82,7 @@ public:
     void advanced(const Advanced& advanced, SteadyTime received);
     // The lowest offset that a view has yet to count.
     Offset recorded() const;
-    // How long ago all that was in the log then was recorded; since the life began, where it never was in it.
-    Duration staleness(SteadyTime now) const;
-    // Events that the log was seen to hold beyond what is recorded.
-    std::int64_t to_come() const { return std::max<std::int64_t>(0, log_end_.value - recorded().value); }
+    TurnLook turn_look(SteadyTime now) const;
     // What to commit, when it differs from what was committed; at most once a second unless `now` is none.
     std::optional<Offset> next_commit(std::optional<SteadyTime> now = std::nullopt);
 

@@ -4,61 +4,73 @@
 
 namespace freshet {
 
-bool TurnJudge::take(SteadyTime at, std::optional<Duration> staleness, std::int64_t to_come) {
-    if (!max_staleness_ || !staleness) return false;
-    const bool late = *staleness > *max_staleness_;
-    // Between the two nothing is told.
-    const bool seen = hopeless_ ? late : late && to_come >= backlog_;
-    if (seen == hopeless_) {
+bool TurnJudge::take(SteadyTime at, const std::vector<TurnLook>& looks) {
+    if (!terms_.max_staleness || looks.empty() || seen_hopeless(looks) == hopeless_) {
         differs_since_.reset();
         return false;
     }
     if (!differs_since_) differs_since_ = at;
     if (at - *differs_since_ < kSustained) return false;
     differs_since_.reset();
-    hopeless_ = seen;
+    hopeless_ = !hopeless_;
     return true;
 }
 
+// Between a backlog that is late and all being known to be in time nothing is told.
+bool TurnJudge::seen_hopeless(const std::vector<TurnLook>& looks) const {
+    if (hopeless_) return !std::ranges::all_of(looks, [&](const TurnLook& l) { return l.known && !late(l); });
+    return std::ranges::any_of(looks,
+                               [&](const TurnLook& l) { return late(l) && l.to_come >= terms_.backlog; });
+}
+
 int TurnJudge::rank() const {
-    const int rank = hopeless_ ? 2 : max_staleness_ ? 0 : 1;
-    return rank + (priority_ == Priority::low) - (priority_ == Priority::high);
+    const int rank = hopeless_ ? 2 : terms_.max_staleness ? 0 : 1;
+    return rank + (terms_.priority == Priority::low) - (terms_.priority == Priority::high);
 }
 
 std::shared_ptr<TurnOrder::Seat> TurnOrder::sit(const std::shared_ptr<TurnOrder>& order,
-                                                const std::string& source) {
-    const std::shared_ptr<Seat> seat(new Seat(order));
+                                                const std::string& source, const TurnJudge::Terms& terms) {
+    const std::shared_ptr<Seat> seat(new Seat(order, source));
     const std::lock_guard lock(order->mutex_);
-    order->seats_.emplace(seat.get(), source);
+    order->sources_.try_emplace(source, Standing{TurnJudge(terms)}).first->second.seats.push_back(seat.get());
+    order->settle();
     return seat;
 }
 
-TurnOrder::Seat::~Seat() {
-    const std::lock_guard lock(order_->mutex_);
-    order_->seats_.erase(this);
-    order_->settle();
+TurnOrder::Seat::~Seat() { order_->leave(*this); }
+
+std::optional<TurnChange> TurnOrder::Seat::look(TurnJudge::SteadyTime at, const TurnLook& look) {
+    return order_->look(*this, at, look);
 }
 
-void TurnOrder::Seat::set_rank(int rank) {
-    const std::lock_guard lock(order_->mutex_);
-    if (rank_ == rank) return;
-    rank_ = rank;
-    order_->settle();
+std::optional<TurnChange> TurnOrder::look(Seat& seat, TurnJudge::SteadyTime at, const TurnLook& look) {
+    const std::lock_guard lock(mutex_);
+    Standing& standing = sources_.at(seat.source_);
+    seat.seen_ = look;
+    std::vector<TurnLook> looks;
+    for (const Seat* one : standing.seats)
+        if (one->seen_) looks.push_back(*one->seen_);
+    const int before = standing.judge.rank();
+    if (!standing.judge.take(at, looks)) return std::nullopt;
+    settle();
+    return TurnChange{seat.source_, before, standing.judge.rank(),
+                      *std::ranges::max_element(looks, {}, &TurnLook::staleness)};
+}
+
+void TurnOrder::leave(const Seat& seat) {
+    const std::lock_guard lock(mutex_);
+    std::erase(sources_.at(seat.source_).seats, &seat);
+    settle();
 }
 
 void TurnOrder::settle() {
-    std::map<std::string, int> ranks;  // of each source, its worst
-    for (const auto& [seat, source] : seats_) {
-        if (!seat->rank_) continue;
-        const auto [known, is_new] = ranks.emplace(source, *seat->rank_);
-        if (!is_new) known->second = std::max(known->second, *seat->rank_);
-    }
     std::optional<int> first;
-    for (const auto& [source, rank] : ranks) first = std::min(first.value_or(rank), rank);
-    for (const auto& [seat, source] : seats_) {
-        const auto rank = ranks.find(source);
-        seat->gives_way_.store(rank != ranks.end() && rank->second > *first, std::memory_order_relaxed);
-    }
+    for (const auto& [source, standing] : sources_)
+        if (!standing.seats.empty())
+            first = std::min(first.value_or(standing.judge.rank()), standing.judge.rank());
+    for (const auto& [source, standing] : sources_)
+        for (Seat* seat : standing.seats)
+            seat->gives_way_.store(standing.judge.rank() > *first, std::memory_order_relaxed);
 }
 
 }  // namespace freshet

@@ -1,23 +1,12 @@
 #include "io/lookup/freshness_watch.hpp"
 
 #include <cstdio>
-#include <ctime>
 
 #include "io/log.hpp"
 
 namespace freshet {
 
 namespace {
-
-constexpr std::size_t kMostTransitions = 16;
-
-std::string utc(Timestamp t) {
-    const std::time_t seconds = unix_ms(t) / 1000;
-    std::tm parts{};
-    gmtime_r(&seconds, &parts);
-    char text[32];
-    return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
 
 std::string percent(double part) {
     char text[16];
@@ -75,8 +64,7 @@ void FreshnessWatch::changed(const std::string& name, Timestamp at, const Watche
                 " s in breach";
         log::info(what, {.view = view});
     }
-    transitions_.push_front(utc(at) + " " + what);
-    if (transitions_.size() > kMostTransitions) transitions_.pop_back();
+    transitions_.add(at, what);
 }
 
 std::vector<std::pair<std::string, std::string>> FreshnessWatch::lines(Timestamp now) const {
@@ -86,7 +74,7 @@ std::vector<std::pair<std::string, std::string>> FreshnessWatch::lines(Timestamp
     for (const auto& [name, watched] : watched_) {
         const FreshnessObjective& objective = watched.objective;
         std::string text = !watched.judged         ? "not known yet"
-                           : objective.in_breach() ? "in breach since " + utc(*objective.breach_began())
+                           : objective.in_breach() ? "in breach since " + utc_text(*objective.breach_began())
                                                    : "kept";
         if (watched.judged) text += "; " + behind(watched.staleness, objective);
         text += "; in breach " + percent(objective.burnt(5min, now)) + " of 5 m, " +
@@ -95,8 +83,7 @@ std::vector<std::pair<std::string, std::string>> FreshnessWatch::lines(Timestamp
         if (objective.in_breach()) text += "; " + watched.reason;
         lines.emplace_back("objective " + name, std::move(text));
     }
-    for (std::size_t i = 0; i < transitions_.size(); ++i)
-        lines.emplace_back("transition " + std::to_string(i + 1), transitions_[i]);
+    for (auto& line : transitions_.lines("transition")) lines.push_back(std::move(line));
     return lines;
 }
 

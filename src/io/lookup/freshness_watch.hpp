@@ -3,7 +3,6 @@
 // Thread-safe.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -13,6 +12,7 @@
 
 #include "io/lookup/lookup_catalogue.hpp"
 #include "io/lookup/lookup_observer.hpp"
+#include "io/transitions.hpp"
 #include "model/freshness_objective.hpp"
 
 namespace freshet {
@@ -43,7 +43,7 @@ private:
     LookupObserver& observer_;
     mutable std::mutex mutex_;
     std::map<std::string, Watched> watched_;  // view or view.feature, of those with a max_staleness
-    std::deque<std::string> transitions_;     // the newest first
+    Transitions transitions_;
 };
 
 }  // namespace freshet
