@@ -70,10 +70,9 @@ def produce(bench, brokers, events, records, topic="payments", zipf=0, entities=
                           "--record-entities", str(recorded)], 900)
 
 
-def feed(bench, brokers, rate, seconds, topic="payments", partitions=PARTITIONS):
+def feed(bench, brokers, rate, seconds, topic="payments"):
     """Keeps producing at a rate, in the background; stop() it."""
-    return bench.start(_producing(bench, brokers, rate * seconds, topic, partitions=partitions) +
-                       ["--rate", str(rate)], "feed")
+    return bench.start(_producing(bench, brokers, rate * seconds, topic) + ["--rate", str(rate)], "feed")
 
 
 def _producing(bench, brokers, events, topic, entities=ENTITIES, partitions=PARTITIONS):
@@ -81,7 +80,8 @@ def _producing(bench, brokers, events, topic, entities=ENTITIES, partitions=PART
             "--entities", str(entities), "--events", str(events), "--compression", "zstd"]
 
 
-def start_kafka(bench, topics, partitions=PARTITIONS):
+def start_kafka(bench, topics, partitions=None):
+    """`partitions`: of topics that have others than PARTITIONS."""
     script = [str(setting.ROOT / "scripts" / "kafka")]
     where = ["--dir", str(bench.folder / "kafka")]
     bench.at_end(lambda: subprocess.run(script + ["stop", "--clean"] + where, capture_output=True, timeout=120))
@@ -91,7 +91,8 @@ def start_kafka(bench, topics, partitions=PARTITIONS):
     setting.raise_share((bench.folder / "kafka" / "pid").read_text().strip())
     for name in topics:
         for topic in (name, name + ".dlq"):
-            bench.output(script + ["topic", "create", topic, "--partitions", str(partitions)] + where, 120)
+            bench.output(script + ["topic", "create", topic, "--partitions",
+                                   str((partitions or {}).get(name, PARTITIONS))] + where, 120)
     return address
 
 

@@ -11,15 +11,18 @@ import payments
 from resp import RespClient
 
 FLOOD, LIGHT = "flood", "payments"
-PARTITIONS = 16             # of each
-EVENTS = 8_000_000
+FLOOD_PARTITIONS = 16       # the light source has ingest.PARTITIONS
+EVENTS = 36_000_000
 LIGHT_RATE = 500            # events a second of the light source
 MAX_STALENESS_MS = 3_000
 TURNS = 5
-SETTLE_SECONDS = 10         # until a flood counts as one: its max_staleness, and the while that it must last
-SECONDS = 20                # of one measurement
-PROBES = 40
+SETTLE_SECONDS = 14         # until a flood counts as one: its max_staleness, the while that it must last, and some more
+SECONDS = 15                # of one measurement, at least
+PROBES = 25
 FIRST_PROBE = 1_000_000
+
+# Both sides: else one answer of Kafka's holds seconds of the flood, and the light source waits behind it.
+PROPERTIES = '{fetch.message.max.bytes: "65536"}'
 
 SOURCE = """
   {name}:
@@ -43,8 +46,8 @@ VIEW = """
 
 def run(bench):
     with bench:
-        kafka = ingest.start_kafka(bench, [FLOOD, LIGHT], PARTITIONS)
-        ingest.produce(bench, kafka, EVENTS, bench.folder / "flood.jsonl", FLOOD, recorded=1, partitions=PARTITIONS)
+        kafka = ingest.start_kafka(bench, [FLOOD, LIGHT], {FLOOD: FLOOD_PARTITIONS})
+        ingest.produce(bench, kafka, EVENTS, bench.folder / "flood.jsonl", FLOOD, recorded=1, partitions=FLOOD_PARTITIONS)
         found = {True: [], False: []}
         for turn in range(2 if bench.quick else TURNS):
             for ordered in (True, False):
@@ -70,7 +73,7 @@ def _config(ordered):
     def config(redis, roles, kafka, topic):
         del topic
         head = payments.config(redis, roles, kafka).split("sources:")[0].replace(
-            "group: bench", f"group: bench_{time.monotonic_ns()}")
+            "group: bench", f"group: bench_{time.monotonic_ns()}, properties: {PROPERTIES}")
         freshness = f"    freshness: {{max_staleness: {MAX_STALENESS_MS}ms}}\n" if ordered else ""
         return (head + "sources:" + "".join(SOURCE.format(name=name) for name in (FLOOD, LIGHT)) +
                 "views:" + "".join(VIEW.format(name=name, freshness=freshness) for name in (FLOOD, LIGHT)))
@@ -81,7 +84,7 @@ def _measure(bench, kafka, ordered, turn):
     name = f"{'with' if ordered else 'without'}_{turn}"
     stream = ingest.Stream(bench, name, kafka, config=_config(ordered))
     began = time.monotonic()
-    load = ingest.feed(bench, kafka, LIGHT_RATE, 600, LIGHT, PARTITIONS)
+    load = ingest.feed(bench, kafka, LIGHT_RATE, 600, LIGHT)
     host, port = stream.ready["lookup"].rsplit(":", 1)
     time.sleep(SETTLE_SECONDS)      # of load, not of a condition: both are measured after as long
     first = FIRST_PROBE + PROBES * (2 * turn + ordered)
@@ -90,7 +93,7 @@ def _measure(bench, kafka, ordered, turn):
     watch.start()
     before, since = _counted(stream), time.monotonic()
     took = bench.json_of([bench.program("freshness"), "--brokers", kafka, "--topic", LIGHT, "--partitions",
-                          str(PARTITIONS), "--port", port, "--view", LIGHT, "--probes", str(PROBES),
+                          str(ingest.PARTITIONS), "--port", port, "--view", LIGHT, "--probes", str(PROBES),
                           "--most-seconds", "60", "--first-entity", str(first)])
     time.sleep(max(0, since + SECONDS - time.monotonic()))
     after, seconds = _counted(stream), time.monotonic() - since

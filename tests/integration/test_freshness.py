@@ -250,7 +250,7 @@ class StandStill(FreshnessTest):
 
 class Turns(FaultTest):
     """One node that counts and serves; so few events are a backlog that a source is soon late with one."""
-    more_config = "ingest: {max_inflight_events: 320}\n"
+    more_config = "ingest: {batch_events: 80, max_inflight_events: 320}\n"
 
     def turns(self):
         """What was told of the source's rank, the oldest first."""
