@@ -220,6 +220,7 @@ int main(int argc, char** argv) {
     app.add_option("--feature", options.feature, "a count");
     app.add_option("--probes", options.probes);
     app.add_option("--first-entity", options.first_entity);
+    app.add_option("--most-seconds", options.most_seconds, "for one probe");
     CLI11_PARSE(app, argc, argv);
     if (!options.brokers.starts_with("127.0.0.1:")) {
         std::fprintf(stderr, "bench_freshness talks to 127.0.0.1 only\n");

@@ -63,8 +63,9 @@ def metric(address, name):
     return sum(float(n) for n in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)", text, re.M))
 
 
-def produce(bench, brokers, events, records, topic="payments", zipf=0, entities=ENTITIES, recorded=200):
-    return bench.json_of(_producing(bench, brokers, events, topic, entities) +
+def produce(bench, brokers, events, records, topic="payments", zipf=0, entities=ENTITIES, recorded=200,
+            partitions=PARTITIONS):
+    return bench.json_of(_producing(bench, brokers, events, topic, entities, partitions) +
                          ["--zipf", str(zipf), "--spread-ms", str(SPREAD_MS), "--record-to", str(records),
                           "--record-entities", str(recorded)], 900)
 
@@ -74,12 +75,13 @@ def feed(bench, brokers, rate, seconds, topic="payments"):
     return bench.start(_producing(bench, brokers, rate * seconds, topic) + ["--rate", str(rate)], "feed")
 
 
-def _producing(bench, brokers, events, topic, entities=ENTITIES):
-    return [bench.program("produce"), "--brokers", brokers, "--topic", topic, "--partitions", str(PARTITIONS),
+def _producing(bench, brokers, events, topic, entities=ENTITIES, partitions=PARTITIONS):
+    return [bench.program("produce"), "--brokers", brokers, "--topic", topic, "--partitions", str(partitions),
             "--entities", str(entities), "--events", str(events), "--compression", "zstd"]
 
 
-def start_kafka(bench, topics):
+def start_kafka(bench, topics, partitions=None):
+    """`partitions`: of topics that have others than PARTITIONS."""
     script = [str(setting.ROOT / "scripts" / "kafka")]
     where = ["--dir", str(bench.folder / "kafka")]
     bench.at_end(lambda: subprocess.run(script + ["stop", "--clean"] + where, capture_output=True, timeout=120))
@@ -89,7 +91,8 @@ def start_kafka(bench, topics):
     setting.raise_share((bench.folder / "kafka" / "pid").read_text().strip())
     for name in topics:
         for topic in (name, name + ".dlq"):
-            bench.output(script + ["topic", "create", topic, "--partitions", str(PARTITIONS)] + where, 120)
+            bench.output(script + ["topic", "create", topic, "--partitions",
+                                   str((partitions or {}).get(name, PARTITIONS))] + where, 120)
     return address
 
 

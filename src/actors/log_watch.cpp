@@ -13,6 +13,7 @@ using std::chrono::seconds;
 using std::chrono::steady_clock;
 constexpr Duration kTimeout{5000};
 constexpr seconds kPeriod{1};
+constexpr std::chrono::milliseconds kRest{100};  // at least, for other questions
 
 class LogWatch : public LogWatchActor::base {
 public:
@@ -28,7 +29,8 @@ protected:
             [this](const AskStartFacts& question) { return start_facts(question); },
             [this](const WatchEnd& watch) {
                 watched_.insert_or_assign(watch.partition, watch.consumer);
-                ask_ends({{watch.partition, watch.consumer}});  // a life that begins need not wait for the tick
+                // A life that begins need not wait for the tick.
+                ask_ends(watch.partition.topic, {{watch.partition, watch.consumer}});
             },
             [this](const UnwatchEnd& unwatch) {
                 const auto watched = watched_.find(unwatch.partition);
@@ -36,8 +38,11 @@ protected:
                     watched_.erase(watched);
             },
             [this](WatchTick) {
-                ask_ends(watched_);
-                delayed_send(this, kPeriod, WatchTick{});
+                const auto began = clock().now();
+                ask_all_ends();
+                // At a rate: the answers of many partitions, or of a busy broker, take their time.
+                const auto left = kPeriod - (clock().now() - began);
+                delayed_send(this, std::max<steady_clock::duration>(left, kRest), WatchTick{});
             },
         };
     }
@@ -93,26 +98,34 @@ private:
         return ask([&] { return log_->offset_at(partition, std::get<Timestamp>(start), kTimeout); });
     }
 
-    void ask_ends(const std::map<Partition, ConsumerActor>& of) {
-        if (of.empty()) return;
-        std::vector<std::string> topics;
-        for (const auto& [partition, consumer] : of)
-            if (topics.empty() || topics.back() != partition.topic) topics.push_back(partition.topic);
-        // The count is asked for first: a partition that appears later has an end later, too.
-        const auto counted_at = steady_clock::now();
-        const auto counts = ask([&] { return log_->partition_counts(topics, kTimeout); });
-        if (!counts) return unreachable(counts.error());
-        for (const auto& owned : of) {
-            const auto count = counts->find(owned.first.topic);
-            const auto range = ask([&] { return log_->range(owned.first, kTimeout); });
-            if (!range) return unreachable(range.error());
-            if (count != counts->end()) send(owned.second, EndOffset{counted_at, range->end, count->second});
-        }
-        if (std::exchange(unreachable_, false)) log::info("kafka answers again");
+    // One topic after the other, each with a time of its own: a source's watermark should not be older for the
+    // partitions of others.
+    void ask_all_ends() {
+        std::map<std::string, std::map<Partition, ConsumerActor>> topics;
+        for (const auto& [partition, consumer] : watched_) topics[partition.topic].emplace(partition, consumer);
+        for (const auto& [topic, partitions] : topics)
+            if (!ask_ends(topic, partitions)) return;
     }
 
-    void unreachable(const Error& error) {
+    // Whether all were answered.
+    bool ask_ends(const std::string& topic, const std::map<Partition, ConsumerActor>& of) {
+        // The count is asked for first: a partition that appears later has an end later, too.
+        const auto counted_at = steady_clock::now();
+        const auto counts = ask([&] { return log_->partition_counts({topic}, kTimeout); });
+        if (!counts) return unreachable(counts.error());
+        const auto count = counts->find(topic);
+        for (const auto& [partition, consumer] : of) {
+            const auto range = ask([&] { return log_->range(partition, kTimeout); });
+            if (!range) return unreachable(range.error());
+            if (count != counts->end()) send(consumer, EndOffset{counted_at, range->end, count->second});
+        }
+        if (std::exchange(unreachable_, false)) log::info("kafka answers again");
+        return true;
+    }
+
+    bool unreachable(const Error& error) {
         if (!std::exchange(unreachable_, true)) log::warn(error.message + "; asking again every second");
+        return false;
     }
 
     std::shared_ptr<EventLog> log_;

@@ -16,6 +16,7 @@
 #include "model/entity_table.hpp"
 #include "model/event_batch.hpp"
 #include "model/progress.hpp"
+#include "model/turn_order.hpp"
 
 namespace freshet {
 
@@ -38,6 +39,7 @@ struct LoadRequest {
     Partition partition;
     Epoch epoch;
     Shared<std::vector<PartialKey>> keys;
+    bool gives_way = false;  // another source of the node goes first
 };
 struct Loaded {
     Epoch epoch;
@@ -49,6 +51,7 @@ struct FlushRequest {
     Partition partition;
     Epoch epoch;
     std::shared_ptr<std::vector<WriteCall>> calls;
+    bool gives_way = false;
 };
 struct Flushed {
     Epoch epoch;
@@ -203,6 +206,7 @@ using SupervisorActor = caf::typed_actor<caf::reacts_to<Assigned>,              
                                          caf::reacts_to<PartitionRunning>,          // a life is consuming
                                          caf::reacts_to<PartitionFailed>,           // a life ends, and why
                                          caf::reacts_to<PartitionStatus>,           // once a second
+                                         caf::reacts_to<TurnChange>,                // from a consumer
                                          caf::reacts_to<RestartPartition>>;
 
 }  // namespace freshet
@@ -214,7 +218,8 @@ using SupervisorActor = caf::typed_actor<caf::reacts_to<Assigned>,              
                 allow(StartFacts) allow(EndOffset) allow(DeadLetterAcked) allow(StopConsuming) allow(Stopped) \
                     allow(AskStartFacts) allow(WatchEnd) allow(UnwatchEnd) allow(WatchTick) allow(Assigned)   \
                         allow(Revoked) allow(Released) allow(Expelled) allow(PartitionRunning)                \
-                            allow(PartitionFailed) allow(PartitionStatus) allow(RestartPartition)
+                            allow(PartitionFailed) allow(PartitionStatus) allow(TurnChange)                   \
+                                allow(RestartPartition)
 
 // All of these stay within one process.
 #define FRESHET_LOCAL_MESSAGE(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(freshet::type)

@@ -16,6 +16,11 @@ namespace {
 
 using std::chrono::steady_clock;
 
+// By how much smaller the batches of a partition are that gives way: what goes first waits for one at a time.
+constexpr std::size_t kSmallStep = 8;
+// Of what may be under way, a part that takes no time worth the name.
+constexpr int kBacklogPart = 16;
+
 PartitionLife::Limits limits_of(const IngestConfig& config) {
     return {static_cast<std::size_t>(config.aggregators_per_partition),
             static_cast<std::size_t>(config.max_inflight_events),
@@ -47,6 +52,7 @@ public:
           supervisor_(std::move(supervisor)),
           life_({partition_, parts_->node, parts_->kafka_cluster, parts_->group, facts.partitions},
                 limits_of(parts_->limits), parts_->memory),
+          seat_(TurnOrder::sit(parts_->turns, source_->source.name, turn_terms())),
           intake_(source_->source, source_->views, aggregator_count()),
           post_(parts_->watchdog->post("consumer of " + partition_.text())) {}
 
@@ -90,6 +96,14 @@ protected:
 private:
     std::size_t aggregator_count() const { return limits_of(parts_->limits).aggregators; }
     const ViewPlans& views() const { return source_->views; }
+
+    TurnJudge::Terms turn_terms() const {
+        std::optional<Duration> least;
+        for (const auto& plan : views())
+            if (const auto most = tightest_staleness(plan->view()))
+                least = std::min(least.value_or(*most), *most);
+        return {source_->source.priority, least, parts_->limits.max_inflight_events / kBacklogPart};
+    }
 
     // --- the beginning of a life ---
 
@@ -136,11 +150,11 @@ private:
     void spawn_aggregators(const StartDecision& decision) {
         const auto me = caf::actor_cast<ConsumerActor>(this);
         for (std::size_t i = 0; i < aggregator_count(); ++i) {
-            aggregators_.push_back(
-                spawn_aggregator(system(),
-                                 {partition_, life_.epoch(), life_.generation(), i, decision.from, source_,
-                                  decision.layouts, parts_->limits.max_inflight_events / 2, parts_->memory},
-                                 me, writer_, *parts_->metrics, *parts_->watchdog));
+            aggregators_.push_back(spawn_aggregator(
+                system(),
+                {partition_, life_.epoch(), life_.generation(), i, decision.from, source_, decision.layouts,
+                 parts_->limits.max_inflight_events / 2, parts_->memory, seat_},
+                me, writer_, *parts_->metrics, *parts_->watchdog));
             link_to(aggregators_.back());
         }
     }
@@ -156,7 +170,8 @@ private:
         auto batch = intake_.new_batch();
         std::vector<Rejection> rejected;
         // So that a batch of huge events is a small part of what may be under way.
-        const DrainLimit max(static_cast<std::size_t>(parts_->limits.batch_events),
+        const std::size_t events = static_cast<std::size_t>(parts_->limits.batch_events);
+        const DrainLimit max(seat_->gives_way() ? std::max<std::size_t>(1, events / kSmallStep) : events,
                              static_cast<std::size_t>(parts_->limits.max_inflight_bytes) / 4);
         const Drained drained = parts_->log->drain(partition_, max, [&](const LogRecord& record) {
             const std::size_t before = rejected.size();
@@ -275,6 +290,8 @@ private:
         for (const std::size_t n : entities_) entities += n;
         send(supervisor_, PartitionStatus{partition_, life_.epoch(), recorded, end.end, entities});
         for (const AggregatorActor& aggregator : aggregators_) send(aggregator, KeepToMemory{});
+        const auto now = steady_clock::now();
+        if (auto change = seat_->look(now, life_.turn_look(now))) send(supervisor_, std::move(*change));
         // What was to follow has not come since the last time: what waits for it need not.
         if (std::exchange(shipped_before_, life_.shipped_to()) == life_.shipped_to()) end_backlog();
         commit(life_.next_commit());
@@ -327,6 +344,7 @@ private:
     SupervisorActor supervisor_;
 
     PartitionLife life_;
+    const std::shared_ptr<TurnOrder::Seat> seat_;
     const steady_clock::time_point epoch_asked_ = steady_clock::now();
     EventIntake intake_;
     std::vector<AggregatorActor> aggregators_;

@@ -7,6 +7,7 @@
 #include "io/config/config.hpp"
 #include "io/event_log.hpp"
 #include "io/events/event_intake.hpp"
+#include "model/turn_order.hpp"
 
 namespace freshet {
 
@@ -23,6 +24,7 @@ struct IngestParts {
     std::string kafka_cluster;
     IngestConfig limits;
     std::shared_ptr<MemoryBudget> memory;
+    std::shared_ptr<TurnOrder> turns = std::make_shared<TurnOrder>();
     Metrics* metrics;
     Watchdog* watchdog;
 };

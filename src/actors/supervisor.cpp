@@ -63,6 +63,7 @@ protected:
             },
             [this](const PartitionFailed& failed) { take_failure(failed.partition, failed.error); },
             [this](const PartitionStatus& status) { show(status); },
+            [this](const TurnChange& change) { tell(change); },
             [this](const RestartPartition& restart) {
                 const auto life = lives_.find(restart.partition);
                 if (life != lives_.end() && !life->second.consumer) begin(restart.partition);
@@ -174,6 +175,18 @@ private:
         if (!lives_.contains(status.partition)) return;
         spec_.status->set(status.partition, {PartitionReport::State::running, status.epoch, status.next,
                                              status.end, status.entities});
+    }
+
+    void tell(const TurnChange& change) {
+        const bool worse = change.after > change.before;
+        const std::string what =
+            "source " + change.source +
+            (worse ? " is late with a backlog: others go first" : " is in time: takes its turn again") +
+            "; rank " + std::to_string(change.before) + " to " + std::to_string(change.after) + ", " +
+            std::to_string(change.worst.staleness.count()) + " ms behind with " +
+            std::to_string(change.worst.to_come) + " events to come";
+        worse ? log::warn(what) : log::info(what);
+        spec_.status->turn_changed(std::chrono::floor<Duration>(std::chrono::system_clock::now()), what);
     }
 
     SupervisorSpec spec_;

@@ -102,7 +102,7 @@ private:
         if (loading_.empty()) return;
         auto keys = std::make_shared<std::vector<PartialKey>>();
         for (const EntityKey& key : loading_) keys->push_back(builder_.key_of(key.view, key.name));
-        send(writer_, LoadRequest{spec_.partition, spec_.epoch, std::move(keys)});
+        send(writer_, LoadRequest{spec_.partition, spec_.epoch, std::move(keys), spec_.seat->gives_way()});
     }
 
     void flush(std::chrono::steady_clock::time_point now) {
@@ -114,7 +114,7 @@ private:
         flush_bytes_ = builder_.bytes();
         auto calls = std::make_shared<std::vector<WriteCall>>(builder_.take());
         for (WriteCall& call : *calls) call.read = read_;
-        send(writer_, FlushRequest{spec_.partition, spec_.epoch, std::move(calls)});
+        send(writer_, FlushRequest{spec_.partition, spec_.epoch, std::move(calls), spec_.seat->gives_way()});
     }
 
     void report() {

@@ -3,6 +3,7 @@
 #include "actors/messages.hpp"
 #include "io/events/event_intake.hpp"
 #include "model/memory_budget.hpp"
+#include "model/turn_order.hpp"
 
 namespace freshet {
 
@@ -20,6 +21,7 @@ struct AggregatorSpec {
     std::vector<std::string> layouts;  // of each view: what its stored values may be in
     std::int64_t hold_events;          // that a flush may wait for in a backlog
     std::shared_ptr<MemoryBudget> memory;
+    std::shared_ptr<const TurnOrder::Seat> seat;
 };
 
 // Counts the events of its entities and keeps one flush in flight: while it is away changed entities gather,

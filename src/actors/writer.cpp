@@ -65,7 +65,7 @@ private:
 
     FlushPromise queue_flush(FlushRequest& request) {
         auto promise = make_response_promise<Flushed>();
-        flushes_.add(promise, request.partition, request.epoch, std::move(*request.calls));
+        flushes_.add(promise, request.partition, request.epoch, std::move(*request.calls), request.gives_way);
         schedule(milliseconds{0});
         return promise;
     }
@@ -87,6 +87,8 @@ private:
         const bool answered = take_epochs() && write_flushes() && do_loads() && do_advances();
         if (answered) {
             back_off_ = kFirstBackOff;
+            // What gave way goes on behind all that has come meanwhile.
+            if (!flushes_.empty() || !loads_.empty()) schedule(milliseconds{0});
             return;
         }
         schedule(back_off_);
@@ -120,19 +122,19 @@ private:
     }
 
     bool write_flushes() {
-        while (!flushes_.empty()) {
-            std::vector<WriteCall> calls = flushes_.next_pipeline(book_);
-            const auto results = store_->write(calls);
-            auto answer = flushes_.answered(book_, std::move(calls), results);
-            for (auto& flush : answer.settled) flush.token.deliver(Flushed{flush.epoch, flush.outcome});
-            if (!was_answered(answer.unavailable ? &*answer.unavailable : nullptr)) return false;
-        }
-        return true;
+        if (flushes_.empty()) return true;
+        std::vector<WriteCall> calls = flushes_.next_pipeline(book_);
+        const auto results = store_->write(calls);
+        auto answer = flushes_.answered(book_, std::move(calls), results);
+        for (auto& flush : answer.settled) flush.token.deliver(Flushed{flush.epoch, flush.outcome});
+        return was_answered(answer.unavailable ? &*answer.unavailable : nullptr);
     }
 
     bool do_loads() {
-        for (; !loads_.empty(); loads_.pop_front()) {
+        std::ranges::stable_partition(loads_, [](const auto& load) { return !load.request.gives_way; });
+        for (bool gave_way = false; !loads_.empty() && !gave_way; loads_.pop_front()) {
             auto& [request, promise] = loads_.front();
+            gave_way = request.gives_way;
             const auto fence = book_.fence(request.partition, request.epoch);
             Result<std::vector<LoadedPartial>> loaded = FenceBook::over(request.partition);
             if (fence) loaded = store_->load(*fence, *request.keys);

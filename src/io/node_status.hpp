@@ -1,5 +1,5 @@
-// What a node says of its partitions, in FS.STATUS, on its status page and to whoever waits for it to catch up:
-// written by the supervisor and the auditor, read by others. Thread-safe.
+// What a node says of its partitions and of the turns of its sources, in FS.STATUS, on its status page and to
+// whoever waits for it to catch up: written by the supervisor and the auditor, read by others. Thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/transitions.hpp"
 #include "model/ids.hpp"
 
 namespace freshet {
@@ -48,6 +49,10 @@ public:
         const std::lock_guard lock(mutex_);
         notes_[name] = std::move(line);
     }
+    void turn_changed(Timestamp at, const std::string& what) {
+        const std::lock_guard lock(mutex_);
+        turns_.add(at, what);
+    }
     void remove(const Partition& partition) {
         const std::lock_guard lock(mutex_);
         reports_.erase(partition);
@@ -56,7 +61,7 @@ public:
 
     std::vector<std::pair<std::string, std::string>> lines() const {
         const std::lock_guard lock(mutex_);
-        std::vector<std::pair<std::string, std::string>> all;
+        auto all = turns_.lines("turn");
         for (const auto& [partition, report] : reports_)
             all.emplace_back("partition " + partition.text(), report.text());
         for (const auto& [name, line] : notes_) all.emplace_back(name, line);
@@ -78,6 +83,7 @@ private:
     std::map<Partition, PartitionReport> reports_;
     std::map<Partition, Offset> recorded_;
     std::map<std::string, std::string> notes_;
+    Transitions turns_;
 };
 
 }  // namespace freshet

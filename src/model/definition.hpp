@@ -30,6 +30,9 @@ struct TimeSpec {
     std::string zone = "UTC";       // IANA name, for pattern
 };
 
+// Whose partitions go first where a node cannot do everything at once.
+enum class Priority : std::uint8_t { low, normal, high };
+
 struct Source {
     std::string name;
     std::string topic;
@@ -39,6 +42,7 @@ struct Source {
     std::vector<FieldDef> fields;
     Duration max_future{60'000};
     std::optional<Duration> max_jump;
+    Priority priority = Priority::normal;
 };
 
 enum class Function : std::uint8_t {

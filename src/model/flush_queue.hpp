@@ -1,8 +1,10 @@
-// Flushes on their way to a primary: all that wait leave as one pipeline of fenced calls, and what was not
-// answered leaves again with the next one.
+// Flushes on their way to a primary: all that wait leave as one pipeline of fenced calls, but for those that
+// give way to others, and what was not answered leaves again with the next one.
 #pragma once
 
+#include <algorithm>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -21,16 +23,21 @@ public:
         Result<void> outcome;
     };
 
-    void add(Token token, const Partition& partition, Epoch epoch, std::vector<Call> calls) {
-        waiting_.push_back({std::move(token), partition, epoch, std::move(calls)});
+    // `gives_way`: others should not wait for it.
+    void add(Token token, const Partition& partition, Epoch epoch, std::vector<Call> calls,
+             bool gives_way = false) {
+        waiting_.push_back({std::move(token), partition, epoch, std::move(calls), gives_way});
     }
     bool empty() const { return waiting_.empty(); }
     void clear() { waiting_.clear(); }
 
-    // Everything that waits, fenced by what was acked last. Flushes of a life that is over send nothing. To be
-    // followed by answered(); what is added between waits for the next pipeline.
+    // Everything that waits, but of what gives way only the first, fenced by what was acked last. Flushes of a
+    // life that is over send nothing. To be followed by answered(); what is added between waits for the next
+    // pipeline.
     std::vector<Call> next_pipeline(const FenceBook& book) {
         std::vector<Call> calls;
+        std::deque<Flush> later;
+        take_turns(later);
         for (Flush& flush : waiting_) {
             const auto fence = book.fence(flush.partition, flush.epoch);
             if (!fence) flush.calls.clear();
@@ -40,7 +47,7 @@ public:
             }
         }
         away_ = std::move(waiting_);
-        waiting_.clear();
+        waiting_ = std::move(later);
         return calls;
     }
 
@@ -87,7 +94,18 @@ private:
         Partition partition;
         Epoch epoch;
         std::vector<Call> calls;
+        bool gives_way = false;
     };
+
+    // Of what waits and gives way, all but the first go to `later`; what does not goes ahead of it.
+    void take_turns(std::deque<Flush>& later) {
+        std::stable_partition(waiting_.begin(), waiting_.end(), [](const Flush& f) { return !f.gives_way; });
+        const auto first = std::find_if(waiting_.begin(), waiting_.end(), std::mem_fn(&Flush::gives_way));
+        if (first == waiting_.end()) return;
+        later.assign(std::make_move_iterator(first + 1), std::make_move_iterator(waiting_.end()));
+        waiting_.erase(first + 1, waiting_.end());
+    }
+
     std::deque<Flush> waiting_;
     std::deque<Flush> away_;
 };

@@ -163,6 +163,12 @@ Offset PartitionLife::recorded() const {
     return std::min_element(views_.begin(), views_.end(), behind)->next;
 }
 
+TurnLook PartitionLife::turn_look(SteadyTime now) const {
+    const auto reached = watermark_.reached_at(recorded());
+    return {std::chrono::ceil<Duration>(now - reached.value_or(epoch_asked_)), reached.has_value(),
+            std::max<std::int64_t>(0, log_end_.value - recorded().value)};
+}
+
 std::optional<Offset> PartitionLife::next_commit(std::optional<SteadyTime> now) {
     if (recorded() == committed_) return std::nullopt;
     if (now && committed_at_ && *now - *committed_at_ < kCommitEvery) return std::nullopt;

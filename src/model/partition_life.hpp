@@ -13,6 +13,7 @@
 #include "model/memory_budget.hpp"
 #include "model/progress.hpp"
 #include "model/record_rules.hpp"
+#include "model/turn_order.hpp"
 #include "model/watermark.hpp"
 
 namespace freshet {
@@ -81,6 +82,7 @@ public:
     void advanced(const Advanced& advanced, SteadyTime received);
     // The lowest offset that a view has yet to count.
     Offset recorded() const;
+    TurnLook turn_look(SteadyTime now) const;
     // What to commit, when it differs from what was committed; at most once a second unless `now` is none.
     std::optional<Offset> next_commit(std::optional<SteadyTime> now = std::nullopt);
 

@@ -32,11 +32,17 @@ public:
 
     // In Redis time, never too late: the last ask whose end is at or below `stored`. None: no such ask yet.
     std::optional<Timestamp> at(Offset stored) const {
-        if (!received_) return std::nullopt;
-        std::optional<Timestamp> best;
+        const auto reached = reached_at(stored);
+        if (!received_ || !reached) return std::nullopt;
+        return redis_now_ + std::chrono::floor<Duration>(*reached - *received_);
+    }
+
+    // The same in this node's time.
+    std::optional<SteadyTime> reached_at(Offset stored) const {
+        std::optional<SteadyTime> best;
         for (const Ask& ask : asks_) {
             if (ask.end > stored) break;
-            best = redis_now_ + std::chrono::floor<Duration>(ask.asked - *received_);
+            best = ask.asked;
         }
         return best;
     }

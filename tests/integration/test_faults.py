@@ -42,6 +42,7 @@ class FaultTest(unittest.TestCase):
     broker = None
     folder = None
     tests = 0
+    more_config = ""
 
     def setUp(self):
         FaultTest.tests += 1
@@ -69,7 +70,7 @@ class FaultTest(unittest.TestCase):
         self.wait_for_fresh()
 
     def node(self, instance, letters, start, ready_within=60):
-        node = Node(f"node{len(self.nodes)}", self.directory, lambda lookup: configuration(
+        node = Node(f"node{len(self.nodes)}", self.directory, lambda lookup: self.more_config + configuration(
             self.broker.brokers, self.redis.address, lookup, self.topic, self.topic, letters, instance, start))
         self.addCleanup(node.end)
         self.nodes.append(node)

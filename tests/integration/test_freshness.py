@@ -248,6 +248,38 @@ class StandStill(FreshnessTest):
         self.assertEqual(self.metric("freshness_breaches_total"), breaches)
 
 
+class Turns(FaultTest):
+    """One node that counts and serves; so few events are a backlog that a source is soon late with one."""
+    more_config = "ingest: {batch_events: 80, max_inflight_events: 320}\n"
+
+    def turns(self):
+        """What was told of the source's rank, the oldest first."""
+        texts = [text for name, text in self.nodes[0].statuses().items() if name.startswith("turn ")]
+        return [text.split(" ", 1)[1] for text in reversed(texts)]
+
+    def test_a_source_that_is_held_up_loses_its_rank_once_and_wins_it_again_once(self):
+        self.prepare()
+        with self.redis_away():
+            self.redis.hold()
+            try:
+                self.wait(lambda: self.turns() and " others go first" in self.turns()[-1], "others go first")
+                lost = self.turns()
+                end = time.monotonic() + 2 * MAX_STALENESS
+                while time.monotonic() < end:       # for as long as nothing is stored, that is told once
+                    self.assertEqual(self.turns(), lost)
+                    time.sleep(0.1)
+            finally:
+                self.redis.go_on()
+        self.wait(lambda: " takes its turn again" in self.turns()[-1], "it takes its turn again")
+        turns = self.turns()
+        self.assertIn("rank 0 to 2, ", lost[-1])
+        self.assertIn("rank 2 to 0, ", turns[-1])
+        for before, after in zip(turns, turns[1:]):
+            self.assertNotEqual("first" in before, "first" in after)
+        self.assertEqual([self.nodes[0].log.count(turn) for turn in turns], [1] * len(turns))
+        self.judge()
+
+
 class WrongClocks(FreshnessTest):
     """The clocks of hosts play no part, only Redis's."""
 

@@ -228,7 +228,7 @@ TEST_CASE("a wrong source is told with its place and the mend") {
 {}
     3:6: source s has no "topic"; add it, such as topic: s
 t
-    3:6: source s has a single value; write a map with keys among: topic, format, start, time, fields, max_future, max_jump, dead_letter_topic
+    3:6: source s has a single value; write a map with keys among: topic, format, start, time, fields, max_future, max_jump, dead_letter_topic, priority
 {topic: t}
     3:6: source s has no "fields"; add it, such as fields: {amount: float}
 {topic: "a b", fields: {n: int}}

@@ -169,7 +169,7 @@ TEST_CASE("sources and views keep what they declare") {
         "kafka: {dead_letter_topic: letters}\nsources:\n  s:\n    topic: t\n    start: "
         "2024-05-01T02:00:00.250+02:00\n"
         "    time: {field: at, format: unix_ms}\n    fields: {at: {type: int, path: meta.at}, id: string}\n    "
-        "max_jump: 1d\n"
+        "max_jump: 1d\n    priority: high\n"
         "views:\n  v: {version: 3, source: s, entity: [id, at], clock: event, start: latest, retain: 0s, "
         "where: at > 0,\n"
         "    owner: risk-2, freshness: {max_staleness: 5s, on_breach: null}, features: {c: {count: \"*\", "
@@ -180,6 +180,7 @@ TEST_CASE("sources and views keep what they declare") {
     CHECK(source.time.format == TimeSpec::Format::unix_ms);
     CHECK(source.time.path == std::vector<std::string>{"meta", "at"});
     CHECK(source.max_jump == Duration{24h});
+    CHECK(source.priority == Priority::high);
     const View& view = config.definitions.views.front();
     CHECK(view.id() == "v@3");
     CHECK(view.entity == std::vector<std::size_t>{1, 0});
@@ -301,6 +302,7 @@ TEST_CASE("examples/complete.yaml shows every option with its default") {
     REQUIRE(all.sources.size() == 2);
     CHECK(all.sources[0].dead_letter_topic == all.sources[1].dead_letter_topic);
     CHECK(all.sources[0].start.index() == all.sources[1].start.index());
+    CHECK(all.sources[0].priority == all.sources[1].priority);
     REQUIRE(all.views.size() == 2);
     CHECK(all.views[0].version == all.views[1].version);
     CHECK(all.views[0].retain == all.views[1].retain);

@@ -117,3 +117,40 @@ TEST_CASE("a record lets only the epoch it holds pass, and only while it has not
     CHECK(second.epoch > first.epoch);
     CHECK(record_rules::check(&*record, fence).error().code == Errc::fenced);
 }
+
+TEST_CASE("flushes that give way leave one a pipeline, behind those that do not, and all leave in the end") {
+    FenceBook book;
+    const Partition urgent{"payments", PartitionId{0}};
+    book.taken(kPartition, Epoch{5}, 0);
+    book.taken(urgent, Epoch{9}, 0);
+    Queue queue;
+    for (const int id : {1, 2, 3}) queue.add(id, kPartition, Epoch{5}, {{{}, id}}, true);
+    queue.add(4, urgent, Epoch{9}, {{{}, 4}});
+    std::vector<int> left;
+    std::vector<std::size_t> sizes;
+    for (std::uint64_t acked = 1; !queue.empty(); ++acked) {
+        auto calls = queue.next_pipeline(book);
+        sizes.push_back(calls.size());
+        for (const Call& call : calls) left.push_back(call.id);
+        const std::vector<Result<std::uint64_t>> results(calls.size(), acked);
+        const auto answer = queue.answered(book, std::move(calls), results);
+        for (const auto& settled : answer.settled) CHECK(settled.outcome);
+        if (acked == 1) queue.add(5, urgent, Epoch{9}, {{{}, 5}});
+    }
+    CHECK(left == std::vector{4, 1, 5, 2, 3});
+    CHECK(sizes == std::vector<std::size_t>{2, 2, 1});
+}
+
+TEST_CASE("a flush that gave way and was not answered goes again before those that wait behind it") {
+    FenceBook book;
+    book.taken(kPartition, Epoch{5}, 0);
+    Queue queue;
+    for (const int id : {1, 2}) queue.add(id, kPartition, Epoch{5}, {{{}, id}}, true);
+    auto calls = queue.next_pipeline(book);
+    REQUIRE(calls.size() == 1);
+    const std::vector<Result<std::uint64_t>> none{unavailable()};
+    CHECK(queue.answered(book, std::move(calls), none).settled.empty());
+    calls = queue.next_pipeline(book);
+    REQUIRE(calls.size() == 1);
+    CHECK(calls[0].id == 1);
+}

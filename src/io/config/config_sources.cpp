@@ -226,10 +226,14 @@ void read_source(const ConfigEntry& entry, const KafkaConfig& kafka, Definitions
     check_name(source.name, "source", entry.place, errors);
     const std::string what = "source " + source.name;
     if (entry.value.kind == Kind::null) errors.add(entry.place, what + " is empty; give it a topic and fields");
-    const KnownNames known{
-        {"topic", "format", "start", "time", "fields", "max_future", "max_jump", "dead_letter_topic"}, {}, {}};
+    const KnownNames known{{"topic", "format", "start", "time", "fields", "max_future", "max_jump",
+                            "dead_letter_topic", "priority"},
+                           {},
+                           {}};
     const MapReader map{entry.value, what, known, errors};
     if (entry.value.kind == Kind::map) read_topics(map, kafka, source, errors);
+    constexpr Choice priorities[] = {{"low"}, {"normal"}, {"high"}};  // in the order of Priority
+    map.choice("priority", priorities, source.priority);
     constexpr Choice formats[] = {
         {"json"}, {"protobuf", false}, {"avro", false}, {"msgpack", false}, {"csv", false}};
     std::size_t format = 0;

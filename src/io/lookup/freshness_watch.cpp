@@ -1,10 +1,10 @@
 #include "io/lookup/freshness_watch.hpp"
 
 #include <cstdio>
-#include <ctime>
 #include <utility>
 
 #include "io/log.hpp"
+#include "io/transitions.hpp"
 
 namespace freshet {
 
@@ -12,14 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr std::size_t kMostTransitions = 16;
-
-std::string utc(Timestamp t) {
-    const std::time_t seconds = unix_ms(t) / 1000;
-    std::tm parts{};
-    gmtime_r(&seconds, &parts);
-    char text[32];
-    return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
 
 std::string percent(double part) {
     char text[16];
@@ -100,7 +92,7 @@ std::vector<std::pair<std::string, std::string>> FreshnessWatch::lines(Timestamp
         if (!watched.objective) continue;
         const FreshnessObjective& objective = *watched.objective;
         std::string text = !watched.judged         ? "not known yet"
-                           : objective.in_breach() ? "in breach since " + utc(*objective.breach_began())
+                           : objective.in_breach() ? "in breach since " + utc_seconds(*objective.breach_began())
                                                    : "kept";
         if (watched.judged) text += "; " + behind(watched.staleness, objective);
         text += "; in breach " + percent(objective.burnt(5min, now)) + " of 5 m, " +
@@ -110,7 +102,8 @@ std::vector<std::pair<std::string, std::string>> FreshnessWatch::lines(Timestamp
         lines.emplace_back("objective " + name, std::move(text));
     }
     for (std::size_t i = 0; i < changes_.size(); ++i)
-        lines.emplace_back("transition " + std::to_string(i + 1), utc(changes_[i].at) + " " + changes_[i].text);
+        lines.emplace_back("transition " + std::to_string(i + 1),
+                           utc_seconds(changes_[i].at) + " " + changes_[i].text);
     return lines;
 }
 

@@ -1,0 +1,169 @@
+#include "model/turn_order.hpp"
+
+#include <doctest/doctest.h>
+
+namespace freshet {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr TurnJudge::SteadyTime kBegin{1000s};
+constexpr std::int64_t kBacklog = 1000;
+
+TurnJudge::Terms terms(std::optional<Duration> max_staleness, Priority priority = Priority::normal) {
+    return {priority, max_staleness, kBacklog};
+}
+
+constexpr TurnLook kLate{6s, true, kBacklog};
+constexpr TurnLook kLateButSmall{30s, true, kBacklog - 1};
+constexpr TurnLook kInTime{1s, true, 0};
+constexpr TurnLook kNotKnown{1s, false, kBacklog};
+
+class Judged {
+public:
+    explicit Judged(const TurnJudge::Terms& terms) : judge_(terms) {}
+
+    // Looks once a second, for `seconds`; how often the rank changed.
+    int look(int seconds, const std::vector<TurnLook>& looks) {
+        int changes = 0;
+        for (int i = 0; i < seconds; ++i) changes += judge_.take(now_ += 1s, looks) ? 1 : 0;
+        return changes;
+    }
+    int rank() const { return judge_.rank(); }
+
+private:
+    TurnJudge judge_;
+    TurnJudge::SteadyTime now_ = kBegin;
+};
+
+TEST_CASE("what has a max_staleness goes before what has none, and that before what cannot keep it") {
+    const Judged kept(terms(5s)), without(terms(std::nullopt));
+    Judged hopeless(terms(5s));
+    CHECK(hopeless.look(4, {kLate}) == 1);
+    CHECK(kept.rank() < without.rank());
+    CHECK(without.rank() < hopeless.rank());
+}
+
+TEST_CASE("what is late without a backlog stays first: it needs a turn, not an age") {
+    Judged source(terms(5s));
+    CHECK(source.look(60, {kLateButSmall}) == 0);
+    CHECK(source.rank() == 0);
+}
+
+TEST_CASE("a backlog that is not late stays first") {
+    Judged source(terms(5s));
+    CHECK(source.look(60, {{5s, true, 1'000'000}}) == 0);
+    CHECK(source.rank() == 0);
+}
+
+TEST_CASE("what has no max_staleness is never late") {
+    Judged source(terms(std::nullopt));
+    CHECK(source.look(60, {{1h, true, 1'000'000}}) == 0);
+    CHECK(source.rank() == 1);
+}
+
+TEST_CASE("a rank is lost and won again only by what lasts") {
+    Judged source(terms(5s));
+    for (int i = 0; i < 10; ++i) CHECK(source.look(3, {kLate}) + source.look(1, {kInTime}) == 0);
+    CHECK(source.look(4, {kLate}) == 1);
+    CHECK(source.look(60, {kLateButSmall}) == 0);  // the backlog is gone, and it is late still
+    for (int i = 0; i < 10; ++i) CHECK(source.look(3, {kInTime}) + source.look(1, {kLateButSmall}) == 0);
+    CHECK(source.rank() == 2);
+    CHECK(source.look(4, {kInTime}) == 1);
+    CHECK(source.rank() == 0);
+}
+
+TEST_CASE("one partition makes a source late, and all make it keep its limit again") {
+    Judged source(terms(5s));
+    CHECK(source.look(4, {kInTime, kLate}) == 1);
+    CHECK(source.look(60, {kLateButSmall, kInTime}) == 0);
+    CHECK(source.look(4, {kInTime, kInTime}) == 1);
+}
+
+TEST_CASE("a life that has just begun does not win the rank again: nobody knows yet how late it is") {
+    Judged source(terms(5s));
+    CHECK(source.look(60, {kNotKnown}) == 0);
+    CHECK(source.look(4, {kLate}) == 1);
+    CHECK(source.look(60, {kNotKnown}) == 0);
+    CHECK(source.look(60, {}) == 0);
+    CHECK(source.rank() == 2);
+}
+
+TEST_CASE("what was never in time since its life began is late all the same") {
+    Judged source(terms(5s));
+    CHECK(source.look(4, {{6s, false, kBacklog}}) == 1);
+}
+
+TEST_CASE("a priority is worth one rank") {
+    CHECK(Judged(terms(std::nullopt, Priority::high)).rank() == Judged(terms(5s)).rank());
+    CHECK(Judged(terms(5s, Priority::low)).rank() == Judged(terms(std::nullopt)).rank());
+}
+
+std::shared_ptr<TurnOrder::Seat> sit(const std::shared_ptr<TurnOrder>& order, const std::string& source,
+                                     std::optional<Duration> max_staleness) {
+    return TurnOrder::sit(order, source, terms(max_staleness));
+}
+
+// The first and the last look of a while.
+std::optional<TurnChange> sees_for_a_while(TurnOrder::Seat& seat, const TurnLook& look,
+                                           TurnJudge::SteadyTime from = kBegin) {
+    CHECK(!seat.look(from, look));
+    return seat.look(from + 3s, look);
+}
+
+TEST_CASE("a source gives way to one of a better rank, and only then") {
+    const auto order = std::make_shared<TurnOrder>();
+    const auto a = sit(order, "a", std::nullopt), b = sit(order, "b", std::nullopt);
+    CHECK((!a->gives_way() && !b->gives_way()));
+    const auto c = sit(order, "c", 5s);
+    CHECK((a->gives_way() && b->gives_way() && !c->gives_way()));
+}
+
+TEST_CASE("a source that is flooded gives way to one that keeps its limit, and is told of once") {
+    const auto order = std::make_shared<TurnOrder>();
+    const auto flood = sit(order, "flood", 5s), light = sit(order, "light", 5s);
+    CHECK((!flood->gives_way() && !light->gives_way()));
+    const auto change = sees_for_a_while(*flood, kLate);
+    REQUIRE(change);
+    CHECK(change->source == "flood");
+    CHECK((change->before == 0 && change->after == 2 && change->worst == kLate));
+    CHECK((flood->gives_way() && !light->gives_way()));
+    CHECK(!flood->look(kBegin + 10s, kLate));
+    CHECK(!light->look(kBegin + 10s, kInTime));
+    CHECK(sees_for_a_while(*flood, kInTime, kBegin + 11s));
+    CHECK(!flood->gives_way());
+}
+
+TEST_CASE("the partitions of a source are worth the same, are told of once, and never give way to each other") {
+    const auto order = std::make_shared<TurnOrder>();
+    const auto first = sit(order, "a", 5s), second = sit(order, "a", 5s);
+    CHECK(!first->look(kBegin, kInTime));
+    CHECK(sees_for_a_while(*second, kLate));
+    CHECK(!first->look(kBegin + 3s, kInTime));
+    CHECK((!first->gives_way() && !second->gives_way()));
+    const auto other = sit(order, "b", 5s);
+    CHECK((first->gives_way() && second->gives_way() && !other->gives_way()));
+}
+
+TEST_CASE("who leaves is given way to no more") {
+    const auto order = std::make_shared<TurnOrder>();
+    const auto stays = sit(order, "a", std::nullopt);
+    auto leaves = sit(order, "b", 5s);
+    CHECK(stays->gives_way());
+    leaves.reset();
+    CHECK(!stays->gives_way());
+}
+
+TEST_CASE("a rank outlives the lives of the partitions") {
+    const auto order = std::make_shared<TurnOrder>();
+    const auto other = sit(order, "b", 5s);
+    auto life = sit(order, "a", 5s);
+    CHECK(sees_for_a_while(*life, kLate));
+    life.reset();
+    life = sit(order, "a", 5s);
+    CHECK(life->gives_way());
+    CHECK(!sees_for_a_while(*life, kNotKnown, kBegin + 10s));
+    CHECK(life->gives_way());
+}
+
+}  // namespace
+}  // namespace freshet
