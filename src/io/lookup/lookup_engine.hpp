@@ -88,11 +88,11 @@ private:
     void replied(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
     void lost(LookupRequest& request, std::uint64_t tag);
     void handle(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
-    // By the records of the primary; null: the request has failed, or is to be read again.
-    LookupRequest::Moment* moment_of(LookupRequest& request, LookupPrimary& primary);
-    // Whether the row's primary still has what it received; if not, the request has failed.
+    // By the records of the store; null: the request has failed, or is to be read again.
+    LookupRequest::Moment* moment_of(LookupRequest& request, LookupStore& store);
+    // Whether the row's store still has what it received; if not, the request has failed.
     bool vouched_for(LookupRequest& request, std::size_t row);
-    bool take_moment(LookupRequest& request, LookupPrimary& primary);
+    bool take_moment(LookupRequest& request, LookupStore& store);
     bool take_time(LookupRequest& request, const ViewProgressSummary& summary);
     bool refuse_stale(LookupRequest& request, const ReadMoment& moment);
     void read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads);

@@ -20,7 +20,7 @@ LookupRouter::LookupRouter(asio::io_context& loop, const LookupCatalogue& catalo
     }
 }
 
-LookupPrimary& LookupRouter::at(const Endpoint& address) {
+LookupStore& LookupRouter::at(const Endpoint& address) {
     auto& primary = all_[address.text()];
     if (primary) return *primary;
     RedisPipeline::Hooks hooks = hooks_;
@@ -34,8 +34,8 @@ LookupPrimary& LookupRouter::at(const Endpoint& address) {
     };
     const bool alone = !settings_.cluster && !settings_.sentinels;
     const RedisConfig config = alone ? settings_.redis : reached_at(settings_.redis, address);
-    primary = std::make_unique<LookupPrimary>(loop_, config, settings_.silence, std::move(hooks), catalogue_,
-                                              settings_.max_record_age, places_);
+    primary = std::make_unique<LookupStore>(loop_, config, settings_.silence, std::move(hooks), catalogue_,
+                                            settings_.max_record_age, places_);
     return *primary;
 }
 
@@ -69,7 +69,7 @@ void LookupRouter::may_have_changed() {
     if (settings_.sentinels) settings_.sentinels->refresh_soon();
 }
 
-void LookupRouter::run(LookupPrimary& primary, bool running) {
+void LookupRouter::run(LookupStore& primary, bool running) {
     if (std::exchange(primary.running, running) == running) return;
     running ? primary.redis.start() : primary.redis.stop();
 }
@@ -86,7 +86,7 @@ void LookupRouter::keep_up() {
 
 void LookupRouter::start() {
     started_ = true;
-    for (LookupPrimary* primary : in_use_) run(*primary, true);
+    for (LookupStore* primary : in_use_) run(*primary, true);
 }
 
 void LookupRouter::stop() {
@@ -108,12 +108,12 @@ std::size_t LookupRouter::outstanding() const {
     return sum;
 }
 
-LookupPrimary* LookupRouter::primary_of(std::string_view key) {
+LookupStore* LookupRouter::primary_of(std::string_view key) {
     const auto owner = map_->owner_of(slot_of(key));
     return owner ? in_use_[*owner] : nullptr;
 }
 
-std::optional<LookupRouter::Redirected> LookupRouter::redirected(const LookupPrimary& from,
+std::optional<LookupRouter::Redirected> LookupRouter::redirected(const LookupStore& from,
                                                                  std::string_view error) {
     if (!settings_.cluster) return std::nullopt;
     const auto redirection = redirection_of(error, from.address);
@@ -127,7 +127,7 @@ std::optional<LookupRouter::Redirected> LookupRouter::redirected(const LookupPri
         if (!owner || in_use_[*owner]->address != redirection->to)
             adopt(std::make_shared<const SlotMap>(map_->with(redirection->slot, redirection->to)));
     }
-    LookupPrimary& to = at(redirection->to);
+    LookupStore& to = at(redirection->to);
     run(to, true);
     return Redirected{&to, redirection->ask};
 }
@@ -135,7 +135,7 @@ std::optional<LookupRouter::Redirected> LookupRouter::redirected(const LookupPri
 LookupRouter::Overall LookupRouter::overall(const ServedView& view) const {
     Overall all;
     LowestWatermark watermark;
-    for (const LookupPrimary* primary : in_use_) {
+    for (const LookupStore* primary : in_use_) {
         const LookupProgress& progress = primary->progress;
         if (all.trouble.empty()) all.trouble = progress.trouble(view.topic);
         all.settled = all.settled && progress.settled(view.topic);
@@ -150,7 +150,7 @@ LookupRouter::Overall LookupRouter::overall(const ServedView& view) const {
 std::string LookupRouter::furthest_behind(const ServedView& view) const {
     std::string partition;
     std::optional<Timestamp> lowest = Timestamp::max();
-    for (const LookupPrimary* primary : in_use_) {
+    for (const LookupStore* primary : in_use_) {
         const auto& partitions = primary->progress.partitions(view.topic);
         for (std::size_t i = 0; i < partitions.size(); ++i) {
             const auto& progress = primary->progress.progress(view, i);
@@ -166,13 +166,13 @@ std::string LookupRouter::furthest_behind(const ServedView& view) const {
 
 Timestamp LookupRouter::redis_now(Clock::time_point now) const {
     Timestamp latest = in_use_.front()->progress.redis_now(now);
-    for (const LookupPrimary* primary : in_use_) latest = std::max(latest, primary->progress.redis_now(now));
+    for (const LookupStore* primary : in_use_) latest = std::max(latest, primary->progress.redis_now(now));
     return latest;
 }
 
 std::string LookupRouter::connections() const {
     std::string to;
-    for (const LookupPrimary* primary : in_use_) {
+    for (const LookupStore* primary : in_use_) {
         if (!primary->redis.connected()) return primary->redis.reason();
         to += (to.empty() ? "" : ", ") + primary->redis.where();
     }

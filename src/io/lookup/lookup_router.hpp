@@ -13,28 +13,12 @@
 
 #include "io/asio.hpp"
 #include "io/lookup/lookup_catalogue.hpp"
-#include "io/lookup/lookup_progress.hpp"
+#include "io/lookup/lookup_store.hpp"
 #include "io/lookup/record_places.hpp"
 #include "io/redis/cluster_topology.hpp"
-#include "io/redis/redis_pipeline.hpp"
 #include "io/redis/sentinel_watch.hpp"
 
 namespace freshet {
-
-// A primary as a reader sees it. What its records say holds for the values that it holds.
-struct LookupPrimary {
-    LookupPrimary(asio::io_context& loop, const RedisConfig& config, Duration silence,
-                  RedisPipeline::Hooks hooks, const LookupCatalogue& catalogue, Duration max_age,
-                  RecordPlaces& places)
-        : address(config.address),
-          redis(loop, config, silence, std::move(hooks)),
-          progress(catalogue, redis, config.prefix, max_age, places, address) {}
-
-    const Endpoint address;
-    RedisPipeline redis;
-    LookupProgress progress;
-    bool running = false;  // it is connected, or trying to be
-};
 
 class LookupRouter {
 public:
@@ -65,20 +49,20 @@ public:
     // Whether it depends on the key where it stands.
     bool has_slots() const { return map_ != nullptr; }
     // Requires has_slots(). Stays valid for good. Null while no node serves the slot of the key.
-    LookupPrimary* primary_of(std::string_view key);
+    LookupStore* primary_of(std::string_view key);
     static constexpr std::string_view kNobody =
         "no node of the redis cluster serves the slot of this key; see CLUSTER "
         "INFO";
     // At least one.
-    const std::vector<LookupPrimary*>& primaries() const { return in_use_; }
+    const std::vector<LookupStore*>& primaries() const { return in_use_; }
 
     // Whom an error reply sends the command to: for good, since its slot is served there, or with ASKING before
     // it, this once.
     struct Redirected {
-        LookupPrimary* to;
+        LookupStore* to;
         bool asking;
     };
-    std::optional<Redirected> redirected(const LookupPrimary& from, std::string_view error);
+    std::optional<Redirected> redirected(const LookupStore& from, std::string_view error);
 
     // A view over all primaries: what the one says that is furthest behind.
     struct Overall {
@@ -100,8 +84,8 @@ private:
     void follow_sentinels();
     std::uint64_t newest_version() const;
     void may_have_changed();
-    LookupPrimary& at(const Endpoint& address);
-    static void run(LookupPrimary& primary, bool running);
+    LookupStore& at(const Endpoint& address);
+    static void run(LookupStore& primary, bool running);
     void ask_records_of(const Endpoint& address);
 
     asio::io_context& loop_;
@@ -113,8 +97,8 @@ private:
     std::uint64_t version_ = 0;
     bool started_ = false;
     // Those that left the cluster rest here: handlers of their connections may still be under way.
-    std::map<std::string, std::unique_ptr<LookupPrimary>> all_;  // by address
-    std::vector<LookupPrimary*> in_use_;                         // in the order of the map's primaries
+    std::map<std::string, std::unique_ptr<LookupStore>> all_;  // by address
+    std::vector<LookupStore*> in_use_;                         // in the order of the map's primaries
 };
 
 }  // namespace freshet

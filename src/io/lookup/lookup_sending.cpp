@@ -38,16 +38,16 @@ void LookupEngine::send(LookupRequest& request) {
 }
 
 bool LookupEngine::route(LookupRequest& request) {
-    const LookupPrimary* before = nullptr;
+    const LookupStore* before = nullptr;
     for (std::size_t row = 0; row < request.rows.size(); ++row) {
         if (request.rows[row].written()) continue;
-        LookupPrimary* primary =
+        LookupStore* primary =
             router_.has_slots() ? router_.primary_of(head_key(request, row)) : router_.primaries().front();
         if (!primary || !primary->redis.usable()) {
             fail(request, "UNAVAILABLE", primary ? primary->redis.reason() : LookupRouter::kNobody);
             return false;
         }
-        request.rows[row].primary = request.rows[row].asked = primary;
+        request.rows[row].store = request.rows[row].asked = primary;
         if (std::exchange(before, primary) != primary)
             primary->progress.refresh(request.query.view->topic, now);
     }
@@ -73,7 +73,7 @@ void LookupEngine::send_reads(LookupRequest& request) {
 
 void LookupEngine::send_pings(LookupRequest& request) {
     request.rows.clear();
-    for (LookupPrimary* primary : router_.primaries()) {
+    for (LookupStore* primary : router_.primaries()) {
         if (!primary->redis.usable()) {
             if (request.tells_of_all()) continue;
             return fail(request, "UNAVAILABLE", primary->redis.reason());
@@ -144,8 +144,8 @@ bool LookupEngine::send_elsewhere(LookupRequest& request, std::uint64_t tag, std
     row.asked = redirected->to;
     row.asking = redirected->asking;
     if (!row.asking) {
-        row.primary = row.asked;
-        row.primary->progress.refresh(request.query.view->topic, now);
+        row.store = row.asked;
+        row.store->progress.refresh(request.query.view->topic, now);
     }
     row.refused = step_of(tag) == Step::queued;
     if (!row.refused) send_again(request, tag);
