@@ -202,7 +202,7 @@ Result<void> LookupEngine::write_row(LookupRequest& request, std::size_t row) {
     const auto written = readers_[request.query.view->index]->write(request.query, moment, out);
     if (!written) return written;
     note_written(request, row, begin);
-    if (request.shape) keep_row(request, row, moment);
+    if (request.shape) note_to_keep(request, row);
     return {};
 }
 
@@ -280,6 +280,7 @@ void LookupEngine::settle(LookupRequest& request) {
         RespWriter out(request.body, request.protocol);
         status_(out);
     }
+    if (!request.failed && request.shape) keep_rows(request);
     if (!request.failed && !request.in_order && !request.whole) put_in_order(request);
     finish(request);
 }

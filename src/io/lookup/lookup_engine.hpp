@@ -72,7 +72,9 @@ private:
     // Writes the rows that are kept and may be given again.
     void write_kept(LookupRequest& request);
     void write_kept_row(LookupRequest& request, std::size_t row, std::optional<Duration> most);
-    void keep_row(const LookupRequest& request, std::size_t row, const ReadMoment& moment);
+    // What was just written may be kept, and is once nothing of the request is to be read again.
+    void note_to_keep(LookupRequest& request, std::size_t row);
+    void keep_rows(LookupRequest& request);
     void note_written(LookupRequest& request, std::size_t row, std::size_t begin);
     void send_pings(LookupRequest& request);
     // The connection for the next command about a row.

@@ -37,7 +37,7 @@ bool LookupEngine::take_moment(LookupRequest& request, LookupStore& store) {
         return false;
     }
     if (request.query.after && !has_come(request, progress)) return false;
-    request.moments.push_back({&store, {{}, summary.watermark, summary.since, progress.redis_now(now)}});
+    request.moments.push_back({&store, {{}, summary.watermark, summary.since, progress.redis_now(now)}, now});
     return take_time(request, summary);
 }
 

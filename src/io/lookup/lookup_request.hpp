@@ -66,7 +66,10 @@ struct LookupRequest final : RedisPipeline::Receiver {
         bool refused = false;          // of a transaction, a command: its end says no more
         std::size_t begin = 0;         // in body
         std::size_t end = 0;
+        std::size_t kept_before = 0;  // likewise: the staleness, if the row may be given again
+        std::size_t kept_behind = 0;
         bool written() const { return end > 0; }
+        bool to_be_kept() const { return kept_behind > 0; }
     };
     std::vector<Row> rows;
     bool in_order = true;  // rows were written in their order
@@ -83,7 +86,8 @@ struct LookupRequest final : RedisPipeline::Receiver {
     struct Moment {
         LookupStore* store = nullptr;
         ReadMoment read;
-        bool missing = false;  // some entity of that store
+        std::chrono::steady_clock::time_point taken{};  // when this process knew it
+        bool missing = false;                           // some entity of that store
     };
     std::vector<Moment> moments;         // one a store, once its records are known
     FreshnessWatch* watch = nullptr;     // of kind watch, which nobody is answered
