@@ -49,7 +49,7 @@ private:
             const std::size_t replica = below(kPrimaries);
             switch (below(5)) {
                 case 0:
-                    follow(replicas_[replica], *cluster().streams[replica]);
+                    follow(replicas_[replica]);
                     break;
                 case 1:
                     copy_anew(replica);
@@ -75,9 +75,7 @@ private:
         return replica.state();
     }
 
-    void follow(Replica& replica, const Servers::Stream&) {
-        replica.at += below(replica.stream->size() - replica.at);
-    }
+    void follow(Replica& replica) { replica.at += below(replica.stream->size() - replica.at); }
     void copy_anew(std::size_t i) {
         if (replicas_[i].stream == cluster().streams[i]) return;
         replicas_[i].stream = cluster().streams[i];
@@ -109,7 +107,9 @@ private:
         }
         const Slot slot = slot_of_entity(name);
         if (owner(replica, slot) != at) return {};
-        const bool covers = contains(read_->record.covers, slot) || believes_ == Believes::that_all_is_covered;
+        const ProgressRecord& record = read_->record;
+        const bool covers =
+            (contains(record.covers, slot) && !record.rebuilds) || believes_ == Believes::that_all_is_covered;
         const auto found = replica.state().entities.find({kView, name});
         const bool there = found != replica.state().entities.end() && found->second.heads.contains(kOrigin);
         if (!covers || (!there && believes_ != Believes::that_what_is_not_there_is_missing)) {
@@ -118,7 +118,7 @@ private:
         }
         const Counted counted = there ? Counted::of(found->second.heads.at(kOrigin)) : Counted{0, -1};
         ++answered;
-        const std::int64_t next = read_->record.views.at(kView).next.value;
+        const std::int64_t next = record.views.at(kView).next.value;
         told_older += counted.count < events_of(entity, kEvents);
         if (counted.count != events_of(entity, counted.stamp + 1))
             return name + " counts an event twice or never";

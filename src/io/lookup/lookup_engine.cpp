@@ -88,7 +88,8 @@ const std::string& LookupEngine::head_key(const LookupRequest& request, std::siz
 
 void LookupEngine::replied(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer) {
     --request.waiting;
-    if (request.failed || (answer.is_error() && send_elsewhere(request, tag, answer.text))) {
+    if (request.failed || step_of(tag) == Step::history || leave_replica(request, tag, answer) ||
+        (answer.is_error() && send_elsewhere(request, tag, answer.text))) {
         // Only counted.
     } else if (step_of(tag) == Step::queued) {
         if (answer.is_error()) handle(request, tag, answer);
@@ -105,7 +106,11 @@ void LookupEngine::replied(LookupRequest& request, std::uint64_t tag, const Redi
 
 void LookupEngine::lost(LookupRequest& request, std::uint64_t tag) {
     --request.waiting;
-    if (!request.failed && !request.tells_of_all()) {
+    const bool of_replica = step_of(tag) == Step::history ||
+                            (step_of(tag) != Step::epoch && request.rows[row_of(tag)].asked->primary);
+    if (of_replica) {
+        request.read_again = true;
+    } else if (!request.failed && !request.tells_of_all()) {
         const bool epoch = step_of(tag) == Step::epoch;
         const LookupStore* store = epoch ? request.moments[row_of(tag)].store : request.rows[row_of(tag)].asked;
         fail(request, "UNAVAILABLE", store->redis.reason());

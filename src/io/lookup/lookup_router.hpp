@@ -1,6 +1,6 @@
 // Where a look-up is sent: to the one Redis server there is or, in a cluster, to the primary that serves the
-// slot of the key. All of a reader's connections to Redis, and what each primary's progress records say. One a
-// loop.
+// slot of the key, or to one of its replicas. All of a reader's connections to Redis, and what each server's
+// progress records say. One a loop.
 #pragma once
 
 #include <functional>
@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "io/asio.hpp"
@@ -53,6 +54,10 @@ public:
     static constexpr std::string_view kNobody =
         "no node of the redis cluster serves the slot of this key; see CLUSTER "
         "INFO";
+    // Where to read what a primary serves: there, or where replicas are preferred at one of those that is in
+    // step and has told its records of the topic, which are read again first if they are old. While the primary
+    // is away, any that answers.
+    LookupStore& read_from(LookupStore& primary, std::size_t topic, Clock::time_point now);
     // At least one.
     const std::vector<LookupStore*>& primaries() const { return in_use_; }
 
@@ -84,9 +89,15 @@ private:
     void follow_sentinels();
     std::uint64_t newest_version() const;
     void may_have_changed();
-    LookupStore& at(const Endpoint& address);
-    static void run(LookupStore& primary, bool running);
-    void ask_records_of(const Endpoint& address);
+    LookupStore& at(const Endpoint& address) { return at(address, nullptr); }
+    // `primary`: of a replica. Another one's replica is another store: what was read there has no meaning any
+    // more.
+    LookupStore& at(const Endpoint& address, LookupStore* primary);
+    void read_replicas(LookupStore& primary, const std::vector<Endpoint>& replicas);
+    bool in_use(const LookupStore& store) const;
+    static void run(LookupStore& store, bool running);
+    void connected(LookupStore& store);
+    void disconnected(LookupStore& store);
 
     asio::io_context& loop_;
     const LookupCatalogue& catalogue_;
@@ -96,9 +107,11 @@ private:
     SharedSlotMap map_;  // null: a single server
     std::uint64_t version_ = 0;
     bool started_ = false;
+    const std::size_t turn_;  // among replicas: another reader asks another one first
     // Those that left the cluster rest here: handlers of their connections may still be under way.
-    std::map<std::string, std::unique_ptr<LookupStore>> all_;  // by address
-    std::vector<LookupStore*> in_use_;                         // in the order of the map's primaries
+    std::map<std::pair<std::string, const LookupStore*>, std::unique_ptr<LookupStore>>
+        all_;                           // by address and primary
+    std::vector<LookupStore*> in_use_;  // in the order of the map's primaries
 };
 
 }  // namespace freshet

@@ -41,15 +41,16 @@ bool LookupEngine::route(LookupRequest& request) {
     const LookupStore* before = nullptr;
     for (std::size_t row = 0; row < request.rows.size(); ++row) {
         if (request.rows[row].written()) continue;
-        LookupStore* primary =
+        LookupStore* store =
             router_.has_slots() ? router_.primary_of(head_key(request, row)) : router_.primaries().front();
-        if (!primary || !primary->redis.usable()) {
-            fail(request, "UNAVAILABLE", primary ? primary->redis.reason() : LookupRouter::kNobody);
+        if (store && may_read_replica(request))
+            store = &router_.read_from(*store, request.query.view->topic, now);
+        if (!store || !store->redis.usable()) {
+            fail(request, "UNAVAILABLE", store ? store->redis.reason() : LookupRouter::kNobody);
             return false;
         }
-        request.rows[row].store = request.rows[row].asked = primary;
-        if (std::exchange(before, primary) != primary)
-            primary->progress.refresh(request.query.view->topic, now);
+        request.rows[row].store = request.rows[row].asked = store;
+        if (std::exchange(before, store) != store) store->progress.refresh(request.query.view->topic, now);
     }
     return true;
 }
@@ -91,7 +92,9 @@ void LookupEngine::expect(LookupRequest& request, RedisPipeline& redis, Step ste
 }
 
 RedisPipeline& LookupEngine::connection_of(LookupRequest& request, std::size_t row) {
-    RedisPipeline& redis = request.rows[row].asked->redis;
+    LookupStore& asked = *request.rows[row].asked;
+    RedisPipeline& redis = asked.redis;
+    if (asked.history && asked.history->read_by(request, tag_of(Step::history, row))) ++request.waiting;
     if (std::exchange(request.rows[row].asking, false)) {
         append_redis_command(redis.out(), {"ASKING"});
         expect(request, redis, Step::queued, row);
