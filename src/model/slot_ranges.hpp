@@ -16,6 +16,11 @@ struct SlotRange {
 };
 using SlotRanges = std::vector<SlotRange>;
 
+inline bool contains(const SlotRanges& ranges, RecordSlot slot) {
+    return std::ranges::any_of(
+        ranges, [&](const SlotRange& range) { return range.first <= slot && slot <= range.last; });
+}
+
 // Whether every slot of `wanted` is in one of `ranges`, both in any order.
 inline bool contains_all(SlotRanges ranges, const SlotRanges& wanted) {
     std::ranges::sort(ranges);

@@ -27,7 +27,7 @@ WITHIN = 120
 
 CONFIG = """
 kafka: {{brokers: "{brokers}", group: cluster}}
-redis: {{address: "{redis}"}}
+redis: {{address: "{redis}", read_from: {read_from}}}
 lookup: {{listen: "127.0.0.1:0"}}
 metrics: {{listen: "127.0.0.1:0"}}
 sources:
@@ -78,7 +78,10 @@ class Reader(threading.Thread):
         self.join()
 
 
-class ClusterTest(FreshetTest):
+class ClusterPipeline(FreshetTest):
+    """A node over a cluster of three primaries with a replica each, events in stages, and every value after each."""
+    READ_FROM = "primary"
+
     def setUp(self):
         super().setUp()
         self.cluster = RedisCluster(self.folder, primaries=3, replicas=3)
@@ -86,11 +89,13 @@ class ClusterTest(FreshetTest):
         self.now = int(time.time() * 1000)
         self.ends = self.write_stages()
         addresses = ", ".join(node.address for node in self.cluster.nodes[:2])
-        config = self.write("node.yaml", CONFIG.format(brokers="embedded", redis=addresses, source=SOURCE_YAML))
+        config = self.write("node.yaml", self.config("embedded", addresses))
         self.node = FreshetProcess(["run", "-c", str(config)], self.folder / "node.log")
         self.addCleanup(self.node.stop)
-        self.replay = self.write("replay.yaml", CONFIG.format(brokers=self.node.ready["kafka"], redis=addresses,
-                                                              source=SOURCE_YAML))
+        self.replay = self.write("replay.yaml", self.config(self.node.ready["kafka"], addresses))
+
+    def config(self, brokers, redis):
+        return CONFIG.format(brokers=brokers, redis=redis, source=SOURCE_YAML, read_from=self.READ_FROM)
 
     def write_stages(self):
         """Files of records; how far each partition's record must stand after each."""
@@ -156,6 +161,8 @@ class ClusterTest(FreshetTest):
         self.assertFalse(comparison.mismatches, comparison.report())
         self.assertGreater(comparison.nontrivial * 2, comparison.compared)
 
+
+class ClusterTest(ClusterPipeline):
     def test_values_stay_right_while_slots_move_and_primaries_die(self):
         self.assertEqual(self.produce(0).wait(), 0)
         self.check(0)

@@ -163,6 +163,16 @@ redis: {address: "a:1", sentinel: {addresses: "a:1", master: m}}
     3:18: redis.address is what the sentinels are asked for; remove one of the two
 redis: {mode: cluster, sentinel: {addresses: "a:1", master: m}}
     3:15: redis.mode is cluster, but sentinels watch a single primary; remove one of the two
+redis: {read_from: replica}
+    3:20: redis.read_from: unknown value "replica"; write "replica_preferred"
+redis: {address: embedded, read_from: replica_preferred}
+    3:39: redis.read_from is replica_preferred, but redis.address is embedded, and replicas are read in a Redis Cluster only; write `read_from: primary`, or remove it
+redis: {address: /a.sock, read_from: replica_preferred}
+    3:38: redis.read_from is replica_preferred, but redis.address is a socket, and replicas are read in a Redis Cluster only; write `read_from: primary`, or remove it
+redis: {mode: standalone, read_from: replica_preferred}
+    3:38: redis.read_from is replica_preferred, but redis.mode is standalone, and replicas are read in a Redis Cluster only; write `read_from: primary`, or remove it
+redis: {sentinel: {addresses: "a:1", master: m}, read_from: replica_preferred}
+    3:61: redis.read_from is replica_preferred, but sentinels watch a single primary, and replicas are read in a Redis Cluster only; write `read_from: primary`, or remove it
 lookup: {listen: 7600}
     3:18: lookup.listen: "7600" is not an address: it has no port; write host:port, such as 127.0.0.1:7600
 lookup: {listen: "::1:7600"}

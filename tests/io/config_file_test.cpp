@@ -247,6 +247,9 @@ TEST_CASE("addresses are read in all their forms") {
     CHECK(cluster.address == brokers[0]);
     CHECK(cluster.more_addresses == std::vector<Endpoint>{brokers[1]});
     CHECK(cluster.mode == RedisConfig::Mode::cluster);
+    CHECK(cluster.read_from == RedisConfig::ReadFrom::primary);
+    CHECK(parsed(kSource + kView + "redis: {read_from: replica_preferred}").redis.read_from ==
+          RedisConfig::ReadFrom::replica_preferred);
     CHECK(parsed(kSource + kView + "redis: {address: \"a:1, [::1]:2\"}").redis.more_addresses.size() == 1);
     CHECK(parsed(kSource + kView + "roles: serve").roles == Roles{false, true});
 }

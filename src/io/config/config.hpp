@@ -89,6 +89,9 @@ struct RedisConfig {
     std::string password;
     ClientTlsConfig tls;      // to every server, sentinels too
     SentinelConfig sentinel;  // where there are some, they are asked for `address`
+    // Look-ups in a cluster: at primaries, or at replicas as far as these can answer.
+    enum class ReadFrom : std::uint8_t { primary, replica_preferred };
+    ReadFrom read_from = ReadFrom::primary;
 
     friend bool operator==(const RedisConfig&, const RedisConfig&) = default;
 };

@@ -236,10 +236,29 @@ void read_redis_mode(const MapReader& map, RedisConfig& redis, ConfigErrors& err
                    "`mode: cluster`");
 }
 
+// Only the records of a cluster say which entities a replica can vouch for.
+void read_redis_read_from(const MapReader& map, RedisConfig& redis, ConfigErrors& errors) {
+    constexpr Choice places[] = {{"primary"},
+                                 {"replica_preferred"},
+                                 {"master", true, "primary"},
+                                 {"replica", true, "replica_preferred"}};
+    map.choice("read_from", places, redis.read_from);
+    if (redis.read_from == RedisConfig::ReadFrom::primary) return;
+    std::string_view what;
+    if (map.find("sentinel")) what = "sentinels watch a single primary";
+    if (redis.mode == RedisConfig::Mode::standalone) what = "redis.mode is standalone";
+    if (!redis.unix_socket.empty()) what = "redis.address is a socket";
+    if (redis.embedded) what = "redis.address is embedded";
+    if (what.empty()) return;
+    errors.add(map.find("read_from")->place,
+               "redis.read_from is replica_preferred, but " + std::string(what) +
+                   ", and replicas are read in a Redis Cluster only; write `read_from: primary`, or remove it");
+}
+
 void read_redis(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors) {
     const MapReader map{node,
                         "redis",
-                        {{"address", "mode", "prefix", "user", "password", "tls", "sentinel"},
+                        {{"address", "mode", "prefix", "user", "password", "tls", "sentinel", "read_from"},
                          {},
                          {{"host", "address"}, {"cluster", "address"}}},
                         errors};
@@ -260,6 +279,7 @@ void read_redis(const ConfigNode& node, RedisConfig& redis, ConfigErrors& errors
     if (const ConfigNode* tls = map.find("tls")) read_client_tls(*tls, redis.tls, errors);
     if (const ConfigNode* sentinel = map.find("sentinel")) read_sentinel(*sentinel, redis.sentinel, errors);
     check_redis_ways(map, redis, errors);
+    read_redis_read_from(map, redis, errors);
 }
 
 void read_tls(const ConfigNode& node, const std::string& what, TlsConfig& tls, ConfigErrors& errors) {

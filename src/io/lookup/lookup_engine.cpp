@@ -88,14 +88,15 @@ const std::string& LookupEngine::head_key(const LookupRequest& request, std::siz
 
 void LookupEngine::replied(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer) {
     --request.waiting;
-    if (request.failed || (answer.is_error() && send_elsewhere(request, tag, answer.text))) {
+    if (request.failed || step_of(tag) == Step::history || leave_replica(request, tag, answer) ||
+        (answer.is_error() && send_elsewhere(request, tag, answer.text))) {
         // Only counted.
     } else if (step_of(tag) == Step::queued) {
         if (answer.is_error()) handle(request, tag, answer);
     } else if (step_of(tag) == Step::names) {
         name_corrupt_head(request, row_of(tag), answer);
     } else if (step_of(tag) == Step::epoch) {
-        LookupProgress& progress = request.moments[row_of(tag)].primary->progress;
+        LookupProgress& progress = request.moments[row_of(tag)].store->progress;
         request.read_again = !progress.still_stands(request.query.view->topic, answer) || request.read_again;
     } else if (!request.read_again && !request.not_yet && !request.corrupt) {
         handle(request, tag, answer);
@@ -105,11 +106,14 @@ void LookupEngine::replied(LookupRequest& request, std::uint64_t tag, const Redi
 
 void LookupEngine::lost(LookupRequest& request, std::uint64_t tag) {
     --request.waiting;
-    if (!request.failed && !request.tells_of_all()) {
+    const bool of_replica = step_of(tag) == Step::history ||
+                            (step_of(tag) != Step::epoch && request.rows[row_of(tag)].asked->primary);
+    if (of_replica) {
+        request.read_again = true;
+    } else if (!request.failed && !request.tells_of_all()) {
         const bool epoch = step_of(tag) == Step::epoch;
-        const LookupPrimary* primary =
-            epoch ? request.moments[row_of(tag)].primary : request.rows[row_of(tag)].asked;
-        fail(request, "UNAVAILABLE", primary->redis.reason());
+        const LookupStore* store = epoch ? request.moments[row_of(tag)].store : request.rows[row_of(tag)].asked;
+        fail(request, "UNAVAILABLE", store->redis.reason());
     }
     if (request.waiting == 0) settle(request);
 }
@@ -123,18 +127,18 @@ void LookupEngine::handle(LookupRequest& request, std::uint64_t tag, const Redis
         if (request.waiting == 0) write_freshness(request);
         return;
     }
-    if (!moment_of(request, *row.primary) || !vouched_for(request, row_of(tag))) return;
+    if (!moment_of(request, *row.store) || !vouched_for(request, row_of(tag))) return;
     if (request.kind == LookupRequest::Kind::explain) return explain(request, answer);
     if (step_of(tag) == Step::heads) return read_row(request, row_of(tag), answer);
     read_whole(request, row_of(tag), answer);
 }
 
 LookupRequest::Moment& LookupEngine::moment_of_row(LookupRequest& request, std::size_t row) {
-    return *moment_of(request, *request.rows[row].primary);
+    return *moment_of(request, *request.rows[row].store);
 }
 
 const std::set<std::string>& LookupEngine::layouts(const LookupRequest& request, std::size_t row) {
-    return request.rows[row].primary->progress.layouts(*request.query.view);
+    return request.rows[row].store->progress.layouts(*request.query.view);
 }
 
 void LookupEngine::read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads) {
@@ -191,7 +195,7 @@ Result<void> LookupEngine::answer_row(LookupRequest& request, std::size_t row) {
     const ReadMoment& moment = moment_of_row(request, row).read;
     add_own_event(request, row, moment);
     if (!moment.at || reader.serves(request.query, *moment.at)) return write_row(request, row);
-    request.rows[row].asked = request.rows[row].primary;
+    request.rows[row].asked = request.rows[row].store;
     send_whole(request, row);
     return {};
 }
@@ -203,7 +207,7 @@ Result<void> LookupEngine::write_row(LookupRequest& request, std::size_t row) {
     const auto written = readers_[request.query.view->index]->write(request.query, moment, out);
     if (!written) return written;
     note_written(request, row, begin);
-    if (request.shape) keep_row(request, row, moment);
+    if (request.shape) note_to_keep(request, row);
     return {};
 }
 
@@ -221,7 +225,7 @@ void LookupEngine::explain(LookupRequest& request, const RedisAnswer& both) {
     if (!unfold(request, 0, *reader, both)) return;
     RespWriter out(request.body, request.protocol);
     LookupRequest::Moment& moment = moment_of_row(request, 0);
-    write_explanation(request.query, moment.read, *reader, merged, moment.primary->progress, out);
+    write_explanation(request.query, moment.read, *reader, merged, moment.store->progress, out);
 }
 
 void LookupEngine::write_freshness(LookupRequest& request) {
@@ -253,10 +257,10 @@ void LookupEngine::fail(LookupRequest& request, std::string_view code, std::stri
 void LookupEngine::confirm_missing(LookupRequest& request) {
     request.confirmed = true;
     for (std::size_t i = 0; i < request.moments.size(); ++i) {
-        LookupPrimary& primary = *request.moments[i].primary;
-        if (!request.moments[i].missing || !primary.redis.usable()) continue;
-        primary.progress.ask_again(request.query.view->topic);
-        primary.redis.expect(request, tag_of(Step::epoch, i));
+        LookupStore& store = *request.moments[i].store;
+        if (!request.moments[i].missing || !store.redis.usable()) continue;
+        store.progress.ask_again(request.query.view->topic);
+        store.redis.expect(request, tag_of(Step::epoch, i));
         ++request.waiting;
     }
     if (request.waiting == 0) settle(request);
@@ -281,6 +285,7 @@ void LookupEngine::settle(LookupRequest& request) {
         RespWriter out(request.body, request.protocol);
         status_(out);
     }
+    if (!request.failed && request.shape) keep_rows(request);
     if (!request.failed && !request.in_order && !request.whole) put_in_order(request);
     finish(request);
 }

@@ -55,8 +55,8 @@ private:
     friend struct LookupRequest;
 
     // What a reply is about, in the tag. The row is of the request; with an epoch, the index among its moments.
-    // Of what is queued, only an error is of interest.
-    enum class Step : std::uint64_t { heads = 0, whole = 1, names = 2, epoch = 3, queued = 4 };
+    // Of what is queued, only an error is of interest; of a replica's history, that it is one.
+    enum class Step : std::uint64_t { heads = 0, whole = 1, names = 2, epoch = 3, queued = 4, history = 5 };
     static constexpr std::uint64_t tag_of(Step step, std::size_t row) {
         return static_cast<std::uint64_t>(step) << 32 | row;
     }
@@ -67,12 +67,14 @@ private:
     void part_done(LookupRequest& whole);
     void send(LookupRequest& request);
     void send_reads(LookupRequest& request);
-    // Finds the primary of each row that is not written yet; if one cannot be asked, the request has failed.
+    // Finds the store of each row that is not written yet; if one cannot be asked, the request has failed.
     bool route(LookupRequest& request);
     // Writes the rows that are kept and may be given again.
     void write_kept(LookupRequest& request);
     void write_kept_row(LookupRequest& request, std::size_t row, std::optional<Duration> most);
-    void keep_row(const LookupRequest& request, std::size_t row, const ReadMoment& moment);
+    // What was just written may be kept, and is once nothing of the request is to be read again.
+    void note_to_keep(LookupRequest& request, std::size_t row);
+    void keep_rows(LookupRequest& request);
     void note_written(LookupRequest& request, std::size_t row, std::size_t begin);
     void send_pings(LookupRequest& request);
     // The connection for the next command about a row.
@@ -84,15 +86,19 @@ private:
     // Whether an error reply has been dealt with: its row is asked for elsewhere, or all of it later.
     bool send_elsewhere(LookupRequest& request, std::uint64_t tag, std::string_view error);
     void send_again(LookupRequest& request, std::uint64_t tag);
+    static bool may_read_replica(const LookupRequest& request);
+    // Whether a replica's answer about a row is not the last word, and has been dealt with.
+    bool leave_replica(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
+    bool is_last_word(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
     void expect(LookupRequest& request, RedisPipeline& redis, Step step, std::size_t row);
     void replied(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
     void lost(LookupRequest& request, std::uint64_t tag);
     void handle(LookupRequest& request, std::uint64_t tag, const RedisAnswer& answer);
-    // By the records of the primary; null: the request has failed, or is to be read again.
-    LookupRequest::Moment* moment_of(LookupRequest& request, LookupPrimary& primary);
-    // Whether the row's primary still has what it received; if not, the request has failed.
+    // By the records of the store; null: the request has failed, or is to be read again.
+    LookupRequest::Moment* moment_of(LookupRequest& request, LookupStore& store);
+    // Whether the row's store still has what it received; if not, the request has failed.
     bool vouched_for(LookupRequest& request, std::size_t row);
-    bool take_moment(LookupRequest& request, LookupPrimary& primary);
+    bool take_moment(LookupRequest& request, LookupStore& store);
     bool take_time(LookupRequest& request, const ViewProgressSummary& summary);
     bool refuse_stale(LookupRequest& request, const ReadMoment& moment);
     void read_row(LookupRequest& request, std::size_t row, const RedisAnswer& heads);

@@ -27,16 +27,27 @@ void LookupEngine::write_kept_row(LookupRequest& request, std::size_t row, std::
 }
 
 // Not what is missing: whether Redis was emptied has not been asked yet. Nor what is stale, or may be.
-void LookupEngine::keep_row(const LookupRequest& request, std::size_t row, const ReadMoment& moment) {
+void LookupEngine::note_to_keep(LookupRequest& request, std::size_t row) {
+    const ReadMoment& moment = moment_of_row(request, row).read;
     const RowReader& reader = *readers_[request.query.view->index];
     if (!moment.watermark || reader.wrote_missing()) return;
     if (moment.breaks(request.query.view->tightest_of(request.query.features))) return;
     const auto [begin, end] = reader.staleness_place();
-    const LookupRequest::Row& written = request.rows[row];
+    request.rows[row].kept_before = begin;
+    request.rows[row].kept_behind = end;
+}
+
+void LookupEngine::keep_rows(LookupRequest& request) {
     const std::string_view body = request.body;
-    kept_.put(*request.shape, request.query.entity(row),
-              {body.substr(written.begin, begin - written.begin), body.substr(end, written.end - end),
-               *moment.watermark, moment.now, now});
+    for (std::size_t i = 0; i < request.rows.size(); ++i) {
+        const LookupRequest::Row& row = request.rows[i];
+        if (!row.to_be_kept()) continue;
+        const LookupRequest::Moment& moment = moment_of_row(request, i);
+        kept_.put(*request.shape, request.query.entity(i),
+                  {body.substr(row.begin, row.kept_before - row.begin),
+                   body.substr(row.kept_behind, row.end - row.kept_behind), *moment.read.watermark,
+                   moment.read.now, moment.taken});
+    }
 }
 
 }  // namespace freshet

@@ -12,15 +12,15 @@ constexpr Duration kTryAgain{1'000};  // how long, while keys are on their way t
 
 }  // namespace
 
-LookupRequest::Moment* LookupEngine::moment_of(LookupRequest& request, LookupPrimary& primary) {
+LookupRequest::Moment* LookupEngine::moment_of(LookupRequest& request, LookupStore& store) {
     for (LookupRequest::Moment& moment : request.moments)
-        if (moment.primary == &primary) return &moment;
-    return take_moment(request, primary) ? &request.moments.back() : nullptr;
+        if (moment.store == &store) return &moment;
+    return take_moment(request, store) ? &request.moments.back() : nullptr;
 }
 
-bool LookupEngine::take_moment(LookupRequest& request, LookupPrimary& primary) {
+bool LookupEngine::take_moment(LookupRequest& request, LookupStore& store) {
     const ServedView& view = *request.query.view;
-    const LookupProgress& progress = primary.progress;
+    const LookupProgress& progress = store.progress;
     if (const std::string& trouble = progress.trouble(view.topic); !trouble.empty()) {
         fail(request, "UNAVAILABLE", trouble);
         return false;
@@ -37,17 +37,17 @@ bool LookupEngine::take_moment(LookupRequest& request, LookupPrimary& primary) {
         return false;
     }
     if (request.query.after && !has_come(request, progress)) return false;
-    request.moments.push_back({&primary, {{}, summary.watermark, summary.since, progress.redis_now(now)}});
+    request.moments.push_back({&store, {{}, summary.watermark, summary.since, progress.redis_now(now)}, now});
     return take_time(request, summary);
 }
 
 bool LookupEngine::vouched_for(LookupRequest& request, std::size_t row) {
-    const LookupPrimary& primary = *request.rows[row].primary;
+    const LookupStore& store = *request.rows[row].store;
     const std::size_t topic = request.query.view->topic;
-    if (!primary.progress.fell_back(topic)) return true;
-    if (primary.progress.vouches_for(topic, slot_of(head_key(request, row)))) return true;
+    if (!store.progress.fell_back(topic)) return true;
+    if (store.progress.vouches_for(topic, slot_of(head_key(request, row)))) return true;
     fail(request, "UNAVAILABLE",
-         primary.redis.where() + " has come back with a copy of its data from before it received this entity");
+         store.redis.where() + " has come back with a copy of its data from before it received this entity");
     return false;
 }
 

@@ -15,7 +15,9 @@ namespace {
 constexpr std::int64_t kMostPartitions = 100'000;
 constexpr std::uint64_t kTimeTag = 0xffffffff;
 constexpr std::uint64_t kLayoutsTag = 0xfffffffe;
-constexpr std::size_t kFixedFields = 7;  // before two a view
+constexpr std::uint64_t kClockTag = 0xfffffffd;
+constexpr Duration kClockAge{1'000};
+constexpr std::size_t kFixedFields = 8;  // before two a view
 
 constexpr std::uint64_t tag_of(std::size_t topic, std::uint64_t what) { return topic << 32 | what; }
 
@@ -23,12 +25,13 @@ constexpr std::uint64_t tag_of(std::size_t topic, std::uint64_t what) { return t
 
 LookupProgress::LookupProgress(const LookupCatalogue& catalogue, RedisPipeline& redis,
                                const std::string& prefix, Duration max_age, RecordPlaces& places,
-                               const Endpoint& self)
+                               const Endpoint& self, const LookupProgress* replicated)
     : redis_(redis),
       prefix_(prefix),
       max_age_(max_age),
       record_places_(places),
       self_(self),
+      replicated_(replicated),
       summaries_(catalogue.views().size()),
       layouts_(catalogue.views().size()),
       places_(catalogue.views().size()) {
@@ -51,7 +54,8 @@ void LookupProgress::provide(Topic& topic, std::size_t partitions) {
         topic.asked_in.push_back(slot_of_record(topic, topic.commands.size()));
         for (const std::string_view field :
              {record_field::kPartitions, record_field::kEpoch, record_field::kNode, record_field::kSlots,
-              record_field::kAdvance, record_field::kCovers, record_field::kGeneration})
+              record_field::kAdvance, record_field::kCovers, record_field::kGeneration,
+              record_field::kRebuilds})
             arguments.emplace_back(field);
         for (const ServedView* view : topic.served->views) {
             arguments.push_back(record_field::position(view->plan.id()));
@@ -89,9 +93,18 @@ void LookupProgress::refresh(std::size_t index, Clock::time_point now) {
         redis_.out() += topic.commands[i];
         redis_.expect(*this, tag_of(index, i));
     }
+    ask_time(tag_of(index, kTimeTag), now);
+}
+
+void LookupProgress::refresh_clock(Clock::time_point now) {
+    if (!time_asked_last_ || now - *time_asked_last_ > kClockAge) ask_time(tag_of(0, kClockTag), now);
+}
+
+void LookupProgress::ask_time(std::uint64_t tag, Clock::time_point now) {
     append_redis_command(redis_.out(), {"TIME"});
-    redis_.expect(*this, tag_of(index, kTimeTag));
+    redis_.expect(*this, tag);
     times_asked_.push_back(now);
+    time_asked_last_ = now;
 }
 
 void LookupProgress::want_layouts(std::size_t topic) {
@@ -132,6 +145,7 @@ bool LookupProgress::still_stands(std::size_t index, const RedisAnswer& answer) 
 void LookupProgress::replied(std::uint64_t tag, const RedisAnswer& answer) {
     Topic& topic = topics_[tag >> 32];
     const std::uint64_t what = tag & 0xffffffff;
+    if (what == kClockTag) return void(take_clock(answer));
     if (what == kTimeTag) return take_time(topic, answer);
     if (what == kLayoutsTag) return take_layouts(topic, answer);
     ++topic.replied;
@@ -158,14 +172,17 @@ void LookupProgress::take_record(Topic& topic, std::size_t partition, const Redi
     into.epoch = Epoch{static_cast<std::uint64_t>(whole_number(text(1)).value_or(0))};
     into.node = text(2);
     into.generation = Generation{static_cast<std::uint32_t>(whole_number(text(6)).value_or(0))};
-    record_places_.note(self_, index_of(topic), partition,
-                        into.recorded ? std::optional(into.epoch) : std::nullopt, text(3));
+    if (!replicated_)
+        record_places_.note(self_, index_of(topic), partition,
+                            into.recorded ? std::optional(into.epoch) : std::nullopt, text(3));
     const auto advance = static_cast<std::uint64_t>(whole_number(text(4)).value_or(0));
     // A record that is made anew has no covers yet, and says by its lack of views what it does not know.
     const bool fell_back =
         record_places_.fell_back(index_of(topic), partition, topic.asked_in[partition], advance);
     into.only_covers.reset();
     if (fell_back && !text(5).empty()) into.only_covers = decode_covers(text(5));
+    // While something is counted again, a slot that it covers may have left and come back with less.
+    if (replicated_) into.only_covers = text(7) == "1" ? SlotRanges{} : decode_covers(text(5));
     into.views.resize(views);
     into.definitions.resize(views);
     if (partition == 0)
@@ -195,18 +212,21 @@ void LookupProgress::take_view(Topic& topic, PartitionProgress& into, std::size_
     }
 }
 
-void LookupProgress::take_time(Topic& topic, const RedisAnswer& answer) {
+bool LookupProgress::take_clock(const RedisAnswer& answer) {
     const Clock::time_point asked = times_asked_.front();
     times_asked_.pop_front();
     const auto part = [&](std::size_t i) {
         return i < answer.elements.size() ? whole_number(answer.elements[i].text) : std::nullopt;
     };
-    if (const auto seconds = part(0), micros = part(1); seconds && micros) {
-        redis_time_ = from_unix_ms(*seconds * 1000 + (*micros + 999) / 1000);
-        redis_time_asked_ = asked;
-    } else {
-        topic.new_trouble = redis_.where() + ": an unexpected reply to TIME";
-    }
+    const auto seconds = part(0), micros = part(1);
+    if (!seconds || !micros) return false;
+    redis_time_ = from_unix_ms(*seconds * 1000 + (*micros + 999) / 1000);
+    redis_time_asked_ = asked;
+    return true;
+}
+
+void LookupProgress::take_time(Topic& topic, const RedisAnswer& answer) {
+    if (!take_clock(answer)) topic.new_trouble = redis_.where() + ": an unexpected reply to TIME";
     topic.trouble = std::exchange(topic.new_trouble, {});
     const std::size_t read = std::exchange(topic.replied, 0);
     const bool moved = std::exchange(topic.moved, false);
@@ -220,7 +240,8 @@ void LookupProgress::take_time(Topic& topic, const RedisAnswer& answer) {
 
 bool LookupProgress::lacks_a_record(const Topic& topic) const {
     for (std::size_t i = 0; i < topic.partitions.size(); ++i)
-        if (!topic.partitions[i].recorded && record_places_.may_stand_elsewhere(self_, index_of(topic), i))
+        if (!topic.partitions[i].recorded &&
+            (replicated_ || record_places_.may_stand_elsewhere(self_, index_of(topic), i)))
             return true;
     return false;
 }
@@ -269,11 +290,12 @@ const std::optional<ViewProgress>& LookupProgress::progress(const ServedView& vi
 
 bool LookupProgress::vouches_for(std::size_t topic, Slot slot) const {
     return std::ranges::all_of(topics_[topic].partitions, [&](const PartitionProgress& partition) {
-        return !partition.only_covers || contains_all(*partition.only_covers, {{slot, slot}});
+        return !partition.only_covers || contains(*partition.only_covers, slot);
     });
 }
 
 Timestamp LookupProgress::redis_now(Clock::time_point now) const {
+    if (replicated_) return replicated_->redis_now(now);
     return redis_time_ + std::chrono::ceil<Duration>(now - redis_time_asked_);
 }
 
@@ -285,6 +307,14 @@ void LookupProgress::forget() {
         topic.settled = topic.moved = false;
     }
     times_asked_.clear();
+    time_asked_last_.reset();
+}
+
+void LookupProgress::distrust() {
+    for (Topic& topic : topics_) {
+        topic.asked.reset();
+        topic.settled = false;
+    }
 }
 
 }  // namespace freshet

@@ -1,5 +1,6 @@
-// What a reader knows of the progress records of one primary: how far each view has got there, read again
-// before it is too old. One a primary and loop.
+// What a reader knows of the progress records of one server: how far each view has got there, read again before
+// it is too old. One a server and loop. A replica has the records of its primary, as they were when it got
+// them.
 #pragma once
 
 #include <chrono>
@@ -34,7 +35,7 @@ struct PartitionProgress {
     Generation generation{};  // of the log that is counted now; a view may still stand in the one before
     std::vector<std::optional<ViewProgress>> views;  // in the order of ServedTopic::views
     std::vector<std::string> definitions;            // as they stand in the record; they seldom change
-    // While the record is older than it was: the slots that it vouches for.
+    // While the record is older than it was, and of a replica at all times: the slots that it vouches for.
     std::optional<SlotRanges> only_covers;
 };
 
@@ -42,13 +43,16 @@ class LookupProgress : private RedisPipeline::Receiver {
 public:
     using Clock = RedisPipeline::Clock;
 
-    // `self`: the address of the primary.
+    // `self`: the address of the primary. `replicated`: what is known of that, when this is of a replica.
     LookupProgress(const LookupCatalogue& catalogue, RedisPipeline& redis, const std::string& prefix,
-                   Duration max_age, RecordPlaces& places, const Endpoint& self);
+                   Duration max_age, RecordPlaces& places, const Endpoint& self,
+                   const LookupProgress* replicated = nullptr);
 
     // Adds commands that read the records of a topic, unless that was done within max_age. Whatever is added to
     // the pipeline afterwards is answered after them.
     void refresh(std::size_t topic, Clock::time_point now);
+    // Adds a command that reads the clock, unless that was done within a second.
+    void refresh_clock(Clock::time_point now);
 
     // False until the records of as many partitions were read as the topic has, or while this primary has none
     // where another has one or has not told: read once more.
@@ -63,15 +67,17 @@ public:
     // those of its topic if they are wanted.
     const std::set<std::string>& layouts(const ServedView& view) const { return layouts_[view.index]; }
     void want_layouts(std::size_t topic);
-    // False: the primary has come back with a copy of its data from before it received the slot.
+    // False: the primary has come back with a copy of its data from before it received the slot, or the replica
+    // may not have it yet.
     bool vouches_for(std::size_t topic, Slot slot) const;
     // Whether it may be false for any slot.
     bool fell_back(std::size_t topic) const { return topics_[topic].fell_back; }
     const std::optional<ViewProgress>& progress(const ServedView& view, std::size_t partition) const;
 
-    // Never behind Redis's own clock, so that no staleness is understated. Requires a refresh that was
-    // answered.
+    // Never behind Redis's own clock, so that no staleness is understated. Requires knows_time(). A watermark
+    // is by the clock of a primary, so that counts for a replica, too.
     Timestamp redis_now(Clock::time_point now) const;
+    bool knows_time() const { return redis_time_asked_ != Clock::time_point{}; }
 
     // Adds a command whose answer tells still_stands() whether Redis has kept what it held at the last reading.
     void ask_again(std::size_t topic);
@@ -80,6 +86,8 @@ public:
 
     // The connection was lost.
     void forget();
+    // What was read until now does not hold for what will be.
+    void distrust();
 
 private:
     struct Topic {
@@ -114,6 +122,8 @@ private:
     void take_record(Topic& topic, std::size_t partition, const RedisAnswer& answer);
     void take_view(Topic& topic, PartitionProgress& into, std::size_t view, std::string_view progress,
                    std::string_view definition);
+    void ask_time(std::uint64_t tag, Clock::time_point now);
+    bool take_clock(const RedisAnswer& answer);
     void take_time(Topic& topic, const RedisAnswer& answer);
     void summarize(const Topic& topic);
     static void add_features(const ViewPlan& plan, const ViewProgress& progress, ViewProgressSummary& summary);
@@ -123,11 +133,13 @@ private:
     Duration max_age_;
     RecordPlaces& record_places_;
     const Endpoint self_;
+    const LookupProgress* const replicated_;
     std::vector<Topic> topics_;
     std::vector<ViewProgressSummary> summaries_;
     std::vector<std::set<std::string>> layouts_;               // by view
     std::vector<std::pair<std::size_t, std::size_t>> places_;  // of a view: topic, index in it
     std::deque<Clock::time_point> times_asked_;
+    std::optional<Clock::time_point> time_asked_last_;
     Timestamp redis_time_{};
     Clock::time_point redis_time_asked_{};
 };

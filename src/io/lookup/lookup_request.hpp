@@ -20,7 +20,7 @@ namespace freshet {
 
 class FreshnessWatch;
 class LookupEngine;
-struct LookupPrimary;
+struct LookupStore;
 struct LookupRequest;
 
 // The client's end.
@@ -60,13 +60,16 @@ struct LookupRequest final : RedisPipeline::Receiver {
     // Of the reply; until then the body is RESP3.
     AnswerEncoding encoding() const { return kind == Kind::vector ? vector.encoding : query.encoding; }
     struct Row {
-        LookupPrimary* primary = nullptr;  // that serves it: its records tell the moment
-        LookupPrimary* asked = nullptr;    // another one while its slot is on the way there,
-        bool asking = false;               // which must be told so before the next command
-        bool refused = false;              // of a transaction, a command: its end says no more
-        std::size_t begin = 0;             // in body
+        LookupStore* store = nullptr;  // that holds it: its records tell the moment
+        LookupStore* asked = nullptr;  // another one while its slot is on the way there,
+        bool asking = false;           // which must be told so before the next command
+        bool refused = false;          // of a transaction, a command: its end says no more
+        std::size_t begin = 0;         // in body
         std::size_t end = 0;
+        std::size_t kept_before = 0;  // likewise: the staleness, if the row may be given again
+        std::size_t kept_behind = 0;
         bool written() const { return end > 0; }
+        bool to_be_kept() const { return kept_behind > 0; }
     };
     std::vector<Row> rows;
     bool in_order = true;  // rows were written in their order
@@ -81,11 +84,12 @@ struct LookupRequest final : RedisPipeline::Receiver {
     bool missing = false;    // some entity was not there,
     bool confirmed = false;  // and whether Redis was emptied meanwhile has been asked
     struct Moment {
-        LookupPrimary* primary = nullptr;
+        LookupStore* store = nullptr;
         ReadMoment read;
-        bool missing = false;  // some entity of that primary
+        std::chrono::steady_clock::time_point taken{};  // when this process knew it
+        bool missing = false;                           // some entity of that store
     };
-    std::vector<Moment> moments;         // one a primary, once its records are known
+    std::vector<Moment> moments;         // one a store, once its records are known
     FreshnessWatch* watch = nullptr;     // of kind watch, which nobody is answered
     std::optional<std::size_t> corrupt;  // index of a head that does not decode; its field is being asked for
 

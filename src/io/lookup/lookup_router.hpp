@@ -1,6 +1,6 @@
 // Where a look-up is sent: to the one Redis server there is or, in a cluster, to the primary that serves the
-// slot of the key. All of a reader's connections to Redis, and what each primary's progress records say. One a
-// loop.
+// slot of the key, or to one of its replicas. All of a reader's connections to Redis, and what each server's
+// progress records say. One a loop.
 #pragma once
 
 #include <functional>
@@ -9,33 +9,18 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "io/asio.hpp"
 #include "io/lookup/freshness_report.hpp"
 #include "io/lookup/lookup_catalogue.hpp"
-#include "io/lookup/lookup_progress.hpp"
+#include "io/lookup/lookup_store.hpp"
 #include "io/lookup/record_places.hpp"
 #include "io/redis/cluster_topology.hpp"
-#include "io/redis/redis_pipeline.hpp"
 #include "io/redis/sentinel_watch.hpp"
 
 namespace freshet {
-
-// A primary as a reader sees it. What its records say holds for the values that it holds.
-struct LookupPrimary {
-    LookupPrimary(asio::io_context& loop, const RedisConfig& config, Duration silence,
-                  RedisPipeline::Hooks hooks, const LookupCatalogue& catalogue, Duration max_age,
-                  RecordPlaces& places)
-        : address(config.address),
-          redis(loop, config, silence, std::move(hooks)),
-          progress(catalogue, redis, config.prefix, max_age, places, address) {}
-
-    const Endpoint address;
-    RedisPipeline redis;
-    LookupProgress progress;
-    bool running = false;  // it is connected, or trying to be
-};
 
 class LookupRouter {
 public:
@@ -66,20 +51,24 @@ public:
     // Whether it depends on the key where it stands.
     bool has_slots() const { return map_ != nullptr; }
     // Requires has_slots(). Stays valid for good. Null while no node serves the slot of the key.
-    LookupPrimary* primary_of(std::string_view key);
+    LookupStore* primary_of(std::string_view key);
     static constexpr std::string_view kNobody =
         "no node of the redis cluster serves the slot of this key; see CLUSTER "
         "INFO";
+    // Where to read what a primary serves: there, or where replicas are preferred at one of those that is in
+    // step and has told its records of the topic, which are read again first if they are old. While the primary
+    // is away, any that answers.
+    LookupStore& read_from(LookupStore& primary, std::size_t topic, Clock::time_point now);
     // At least one.
-    const std::vector<LookupPrimary*>& primaries() const { return in_use_; }
+    const std::vector<LookupStore*>& primaries() const { return in_use_; }
 
     // Whom an error reply sends the command to: for good, since its slot is served there, or with ASKING before
     // it, this once.
     struct Redirected {
-        LookupPrimary* to;
+        LookupStore* to;
         bool asking;
     };
-    std::optional<Redirected> redirected(const LookupPrimary& from, std::string_view error);
+    std::optional<Redirected> redirected(const LookupStore& from, std::string_view error);
 
     // A view over all primaries: what the one says that is furthest behind.
     struct Overall {
@@ -103,9 +92,15 @@ private:
     void follow_sentinels();
     std::uint64_t newest_version() const;
     void may_have_changed();
-    LookupPrimary& at(const Endpoint& address);
-    static void run(LookupPrimary& primary, bool running);
-    void ask_records_of(const Endpoint& address);
+    LookupStore& at(const Endpoint& address) { return at(address, nullptr); }
+    // `primary`: of a replica. Another one's replica is another store: what was read there has no meaning any
+    // more.
+    LookupStore& at(const Endpoint& address, LookupStore* primary);
+    void read_replicas(LookupStore& primary, const std::vector<Endpoint>& replicas);
+    bool in_use(const LookupStore& store) const;
+    static void run(LookupStore& store, bool running);
+    void connected(LookupStore& store);
+    void disconnected(LookupStore& store);
     PartitionRecord record_of(const ServedTopic& topic, std::size_t partition, Clock::time_point now) const;
 
     asio::io_context& loop_;
@@ -116,9 +111,11 @@ private:
     SharedSlotMap map_;  // null: a single server
     std::uint64_t version_ = 0;
     bool started_ = false;
+    const std::size_t turn_;  // among replicas: another reader asks another one first
     // Those that left the cluster rest here: handlers of their connections may still be under way.
-    std::map<std::string, std::unique_ptr<LookupPrimary>> all_;  // by address
-    std::vector<LookupPrimary*> in_use_;                         // in the order of the map's primaries
+    std::map<std::pair<std::string, const LookupStore*>, std::unique_ptr<LookupStore>>
+        all_;                           // by address and primary
+    std::vector<LookupStore*> in_use_;  // in the order of the map's primaries
 };
 
 }  // namespace freshet

@@ -38,18 +38,19 @@ void LookupEngine::send(LookupRequest& request) {
 }
 
 bool LookupEngine::route(LookupRequest& request) {
-    const LookupPrimary* before = nullptr;
+    const LookupStore* before = nullptr;
     for (std::size_t row = 0; row < request.rows.size(); ++row) {
         if (request.rows[row].written()) continue;
-        LookupPrimary* primary =
+        LookupStore* store =
             router_.has_slots() ? router_.primary_of(head_key(request, row)) : router_.primaries().front();
-        if (!primary || !primary->redis.usable()) {
-            fail(request, "UNAVAILABLE", primary ? primary->redis.reason() : LookupRouter::kNobody);
+        if (store && may_read_replica(request))
+            store = &router_.read_from(*store, request.query.view->topic, now);
+        if (!store || !store->redis.usable()) {
+            fail(request, "UNAVAILABLE", store ? store->redis.reason() : LookupRouter::kNobody);
             return false;
         }
-        request.rows[row].primary = request.rows[row].asked = primary;
-        if (std::exchange(before, primary) != primary)
-            primary->progress.refresh(request.query.view->topic, now);
+        request.rows[row].store = request.rows[row].asked = store;
+        if (std::exchange(before, store) != store) store->progress.refresh(request.query.view->topic, now);
     }
     return true;
 }
@@ -73,7 +74,7 @@ void LookupEngine::send_reads(LookupRequest& request) {
 
 void LookupEngine::send_pings(LookupRequest& request) {
     request.rows.clear();
-    for (LookupPrimary* primary : router_.primaries()) {
+    for (LookupStore* primary : router_.primaries()) {
         if (!primary->redis.usable()) {
             if (request.tells_of_all()) continue;
             return fail(request, "UNAVAILABLE", primary->redis.reason());
@@ -91,7 +92,9 @@ void LookupEngine::expect(LookupRequest& request, RedisPipeline& redis, Step ste
 }
 
 RedisPipeline& LookupEngine::connection_of(LookupRequest& request, std::size_t row) {
-    RedisPipeline& redis = request.rows[row].asked->redis;
+    LookupStore& asked = *request.rows[row].asked;
+    RedisPipeline& redis = asked.redis;
+    if (asked.history && asked.history->read_by(request, tag_of(Step::history, row))) ++request.waiting;
     if (std::exchange(request.rows[row].asking, false)) {
         append_redis_command(redis.out(), {"ASKING"});
         expect(request, redis, Step::queued, row);
@@ -144,8 +147,8 @@ bool LookupEngine::send_elsewhere(LookupRequest& request, std::uint64_t tag, std
     row.asked = redirected->to;
     row.asking = redirected->asking;
     if (!row.asking) {
-        row.primary = row.asked;
-        row.primary->progress.refresh(request.query.view->topic, now);
+        row.store = row.asked;
+        row.store->progress.refresh(request.query.view->topic, now);
     }
     row.refused = step_of(tag) == Step::queued;
     if (!row.refused) send_again(request, tag);

@@ -50,6 +50,11 @@ Result<RedisConfig::Mode> agreed(const RedisConfig& config, std::optional<RedisC
     if (config.mode == Mode::standalone && found == Mode::cluster)
         return server.error(Errc::refused,
                             "it is a node of a cluster, but redis.mode is standalone; write `mode: cluster`");
+    if (config.read_from != RedisConfig::ReadFrom::primary && found != Mode::cluster)
+        return server.error(Errc::refused,
+                            "redis.read_from is replica_preferred, but replicas are read in a Redis Cluster "
+                            "only, which this is "
+                            "not known to be; write `read_from: primary`");
     if (config.mode != Mode::automatic) return config.mode;
     if (found != Mode::cluster && !config.more_addresses.empty())
         return server.error(Errc::refused,

@@ -35,11 +35,13 @@ void append_redis_command(std::string& out, std::span<const std::string_view> ar
     }
 }
 
-RedisPipeline::RedisPipeline(asio::io_context& loop, const RedisConfig& config, Duration silence, Hooks hooks)
+RedisPipeline::RedisPipeline(asio::io_context& loop, const RedisConfig& config, Duration silence, Hooks hooks,
+                             bool of_replica)
     : loop_(loop),
       config_(config),
       silence_(silence),
       hooks_(std::move(hooks)),
+      of_replica_(of_replica),
       where_("redis " + (config.unix_socket.empty() ? config.address.text() : config.unix_socket)),
       reason_(where_ + " is not connected yet"),
       resolver_(loop),
@@ -99,20 +101,19 @@ void RedisPipeline::greet() {
     asio::error_code ignored;
     socket_.raw().non_blocking(true, ignored);
     if (config_.unix_socket.empty()) socket_.raw().set_option(asio::ip::tcp::no_delay(true), ignored);
-    if (!config_.password.empty()) {
-        if (config_.user.empty()) {
-            append_redis_command(sending_, {"AUTH", config_.password});
-        } else {
-            append_redis_command(sending_, {"AUTH", config_.user, config_.password});
-        }
-        expected_.push_front({nullptr, 0});
-        ++greetings_;
-    }
-    append_redis_command(sending_, {"PING"});
-    expected_.push_front({nullptr, 0});
-    ++greetings_;
+    if (!config_.password.empty())
+        config_.user.empty() ? say({"AUTH", config_.password}) : say({"AUTH", config_.user, config_.password});
+    if (of_replica_) say({"READONLY"});
+    say({"PING"});
     receive();
     send();
+}
+
+// Before whatever was asked for already.
+void RedisPipeline::say(std::initializer_list<std::string_view> greeting) {
+    append_redis_command(sending_, greeting);
+    expected_.push_front({nullptr, 0});
+    ++greetings_;
 }
 
 void RedisPipeline::greeted(const RedisAnswer& answer) {

@@ -49,7 +49,9 @@ public:
     };
 
     // `silence`: how long Redis may owe a reply without sending a byte before the connection is given up.
-    RedisPipeline(asio::io_context& loop, const RedisConfig& config, Duration silence, Hooks hooks);
+    // `of_replica`: it is to answer although it is a replica in a cluster (READONLY).
+    RedisPipeline(asio::io_context& loop, const RedisConfig& config, Duration silence, Hooks hooks,
+                  bool of_replica = false);
 
     void start();
     // Gives up the connection for good.
@@ -83,6 +85,7 @@ private:
     void connect();
     void connect_to(std::uint64_t attempt, std::vector<Socket::endpoint_type> addresses, std::size_t index);
     void greet();
+    void say(std::initializer_list<std::string_view> greeting);
     void greeted(const RedisAnswer& answer);
     void send();
     void receive();
@@ -98,6 +101,7 @@ private:
     RedisConfig config_;
     Duration silence_;
     Hooks hooks_;
+    bool of_replica_;
     std::string where_;
     std::string reason_;
     State state_ = State::down;
