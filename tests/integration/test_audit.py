@@ -164,7 +164,8 @@ class AuditTest(unittest.TestCase):
         primary = Redis(self.folder / "replica", "--replicaof", "127.0.0.1", str(former.port),
                         "--repl-diskless-sync-delay", "0")
         self.addCleanup(primary.stop)
-        sentinels = Sentinels(self.folder, former.port)
+        # None but the one below: what is planted would be lost with another.
+        sentinels = Sentinels(self.folder, former.port, down_after_ms=120_000)
         self.addCleanup(sentinels.stop)
         node = self.node(sentinels.yaml())
         self.after_rounds(node, 1)

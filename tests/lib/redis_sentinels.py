@@ -17,7 +17,7 @@ def _free_port():
 
 
 class Sentinel:
-    def __init__(self, directory, number, primary_port, quorum, password):
+    def __init__(self, directory, number, primary_port, quorum, password, down_after_ms):
         self.port = _free_port()
         self._password = password
         config = directory / f"sentinel-{number}.conf"
@@ -27,7 +27,7 @@ bind 127.0.0.1
 dir {directory}
 {f'requirepass {password}' if password else ''}
 sentinel monitor {MASTER} 127.0.0.1 {primary_port} {quorum}
-sentinel down-after-milliseconds {MASTER} 1000
+sentinel down-after-milliseconds {MASTER} {down_after_ms}
 sentinel failover-timeout {MASTER} 5000
 """)
         self._process = subprocess.Popen(["redis-server", str(config), "--sentinel"], stdout=subprocess.DEVNULL)
@@ -54,9 +54,9 @@ sentinel failover-timeout {MASTER} 5000
 class Sentinels:
     """Three, that agree by two."""
 
-    def __init__(self, directory, primary_port, replicas=1, password=""):
+    def __init__(self, directory, primary_port, replicas=1, password="", down_after_ms=1000):
         self._password = password
-        self.all = [Sentinel(directory, number, primary_port, 2, password) for number in range(3)]
+        self.all = [Sentinel(directory, number, primary_port, 2, password, down_after_ms) for number in range(3)]
         try:
             self._wait(lambda: all(s.state()["num-other-sentinels"] == "2" and int(s.state()["num-slaves"]) == replicas
                                    for s in self.all), "the sentinels know each other and the replicas")
