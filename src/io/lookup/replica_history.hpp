@@ -25,7 +25,7 @@ struct ReplicaState {
     static ReplicaState parse(std::string_view info);
 };
 
-class ReplicaHistory : private RedisPipeline::Receiver {
+class ReplicaHistory final : private RedisPipeline::Receiver {
 public:
     using Clock = RedisPipeline::Clock;
 
