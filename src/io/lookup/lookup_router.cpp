@@ -82,9 +82,9 @@ void LookupRouter::read_replicas(LookupStore& primary, const std::vector<Endpoin
     primary.replicas.clear();
     if (settings_.redis.read_from == RedisConfig::ReadFrom::primary) return;
     for (const Endpoint& replica : replicas) primary.replicas.push_back(&at(replica, &primary));
-    if (!replicas.empty())
-        std::ranges::rotate(primary.replicas,
-                            primary.replicas.begin() + static_cast<std::ptrdiff_t>(turn_ % replicas.size()));
+    if (replicas.empty()) return;
+    const auto begin = primary.replicas.begin();
+    std::rotate(begin, begin + static_cast<std::ptrdiff_t>(turn_ % replicas.size()), primary.replicas.end());
 }
 
 LookupStore& LookupRouter::read_from(LookupStore& primary, std::size_t topic, Clock::time_point now) {
