@@ -7,7 +7,7 @@
 #include "io/config/config_file.hpp"
 #include "io/lookup/lookup_row.hpp"
 #include "io/stored/flush_builder.hpp"
-#include "payments_view.hpp"
+#include "one_thread.hpp"
 
 namespace freshet::bench {
 namespace {

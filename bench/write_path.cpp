@@ -13,7 +13,7 @@
 #include "io/stored/flush_builder.hpp"
 #include "load_commands.hpp"
 #include "model/entity_table.hpp"
-#include "payments_view.hpp"
+#include "one_thread.hpp"
 
 namespace freshet::bench {
 namespace {

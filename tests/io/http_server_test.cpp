@@ -13,21 +13,13 @@
 #include <thread>
 #include <vector>
 
+#include "support/becomes_true.hpp"
+
 using namespace freshet;
 using namespace std::chrono_literals;
+using freshet::testing::becomes_true;
 
 namespace {
-
-// Waits for a condition, not for a time; the bound only ends a test that fails.
-template <class Condition>
-bool becomes_true(Condition&& condition) {
-    const auto end = std::chrono::steady_clock::now() + 60s;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > end) return false;
-        std::this_thread::sleep_for(1ms);
-    }
-    return true;
-}
 
 class Client {
 public:
@@ -206,11 +198,11 @@ TEST_CASE("an answer may come from any thread, also once its client has gone") {
     {
         Client gone(running.port);
         gone.send("GET /gone HTTP/1.1\r\n\r\n");
-        REQUIRE(becomes_true([&] { return waiting.holds(1); }));
+        REQUIRE(becomes_true([&] { return waiting.holds(1); }, 60s));
     }
     Client stays(running.port);
     stays.send("GET /stays HTTP/1.1\r\n\r\n");
-    REQUIRE(becomes_true([&] { return waiting.holds(2); }));
+    REQUIRE(becomes_true([&] { return waiting.holds(2); }, 60s));
     for (const auto& respond : waiting.asked) respond({200, "text/plain", "here"});
     CHECK(body_of(stays.receive()) == "here");
 }
@@ -229,8 +221,8 @@ TEST_CASE("a client that does not take its answer is left, with the answer") {
     const std::size_t before = open_files();
     Client stuck(running.port);
     stuck.send("GET / HTTP/1.1\r\n\r\n");
-    REQUIRE(becomes_true([&] { return asked.load(); }));
-    CHECK(becomes_true([&] { return open_files() == before + 1; }));  // the client's own
+    REQUIRE(becomes_true([&] { return asked.load(); }, 60s));
+    CHECK(becomes_true([&] { return open_files() == before + 1; }, 60s));  // the client's own
     CHECK(stuck.receive().size() < large.size());
 }
 
@@ -273,7 +265,7 @@ TEST_CASE("clients at once are all answered, and the server stops in the middle 
                 }
             }
         });
-    CHECK(becomes_true([&] { return answered > 500 && ticks > 3; }));
+    CHECK(becomes_true([&] { return answered > 500 && ticks > 3; }, 60s));
     stopping = true;
     server->stop();
     const int last = ticks;

@@ -23,21 +23,11 @@
 #include "io/stored/store_keys.hpp"
 #include "io/stored/stored_fields.hpp"
 #include "model/entity_windows.hpp"
+#include "support/becomes_true.hpp"
 
 namespace freshet::testing {
 
 using namespace std::chrono_literals;
-
-// Waits for a condition, not for a time; the bound only ends a test that fails.
-template <class Condition>
-bool becomes_true(Condition&& condition, Duration at_most = 20s) {
-    const auto end = std::chrono::steady_clock::now() + at_most;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > end) return false;
-        std::this_thread::sleep_for(1ms);
-    }
-    return true;
-}
 
 // A reply as text: 5, "text", nil, [1 "a"], +OK, -ERR message.
 inline std::string text_of(const redisReply& reply) {
