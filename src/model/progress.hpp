@@ -57,8 +57,8 @@ struct ProgressRecord {
     // In a cluster: of all records of the partition, one a primary.
     std::vector<RecordSlot> slots = {};
     // Likewise: what it vouches for. Of an entity in these slots, all that was counted below `next` stood at
-    // this primary when the record was advanced. A life that goes back behind `next` changes nothing of this
-    // until it has come there again.
+    // this primary when the record was advanced. A life that goes back behind `next` only takes away from this
+    // what has left the primary, until it has come there again.
     SlotRanges covers = {};
     // Likewise: of the advance that wrote `covers`, through all lives. A lower one than another record's: that
     // has not come here, or the record has fallen back.

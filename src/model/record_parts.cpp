@@ -112,6 +112,12 @@ bool may_have_fallen_back(std::span<const RecordPart> parts) {
     });
 }
 
+bool need_current_map(std::span<const RecordPart> parts) {
+    return may_have_fallen_back(parts) || has_lost_a_record(parts) ||
+           std::ranges::any_of(parts,
+                               [](const RecordPart& part) { return part.record && part.record->rebuilds; });
+}
+
 bool covers_all(const RecordPart& part, std::span<const SlotRanges> served) {
     return part.record && contains_all(part.record->covers, served[part.primary]);
 }

@@ -23,8 +23,12 @@ struct RecordPart {
 // record any more, or one without views, has lost it.
 std::vector<RecordSlot> named_slots(std::span<const RecordPart> parts);
 
-// Whether a record may be older than what stood there once: it must be known then what each primary serves.
+// Whether a record may be older than what stood there once.
 bool may_have_fallen_back(std::span<const RecordPart> parts);
+
+// Whether one may have fallen back, is gone, or says that what is gone is counted again: it must be known then
+// what each primary serves.
+bool need_current_map(std::span<const RecordPart> parts);
 
 // Whether it vouches for all that its primary serves.
 bool covers_all(const RecordPart& part, std::span<const SlotRanges> served);

@@ -57,9 +57,9 @@ Advanced advance(ProgressRecord& record, const ProgressUpdate& update, Timestamp
         record.slots = update.slots;
         record.rebuilds = update.rebuilds && !none_further;
     }
-    if (!update.slots.empty() && none_further) {
-        record.covers = update.covers;
-        record.advance = update.advance;
+    if (!update.slots.empty()) {
+        if (none_further) record.advance = update.advance;
+        record.covers = none_further ? update.covers : common_slots(record.covers, update.covers);
     }
     record.partitions = update.partitions;
     return {++record.calls, now};

@@ -47,7 +47,8 @@ Result<void> check(const ProgressRecord* record, const Fence& fence);
 
 // Replaces what is recorded of the log and the views. What is further stays as it is, since this is a late copy
 // of an older call then, or of a life that went back: a higher generation; in one generation a newer mark, a
-// view's higher `next`; and if that of any view, what the record covers. The call has been checked.
+// view's higher `next`; and if that of any view, what the record covers, but for slots
+// that have left. The call has been checked.
 Advanced advance(ProgressRecord& record, const ProgressUpdate& update, Timestamp now);
 
 // A write may include all events of what its life has read, so that is marked in the same step: the log may be

@@ -32,4 +32,16 @@ inline bool contains_all(SlotRanges ranges, const SlotRanges& wanted) {
     });
 }
 
+// What is in both, each in any order and without overlaps.
+inline SlotRanges common_slots(const SlotRanges& a, const SlotRanges& b) {
+    SlotRanges common;
+    for (const SlotRange& one : a)
+        for (const SlotRange& other : b)
+            if (const SlotRange both{std::max(one.first, other.first), std::min(one.last, other.last)};
+                both.first <= both.last)
+                common.push_back(both);
+    std::ranges::sort(common);
+    return common;
+}
+
 }  // namespace freshet

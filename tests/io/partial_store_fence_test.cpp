@@ -179,7 +179,8 @@ STORE_TEST("a late copy of an older advance moves no view back") {
     CHECK(record.views.at("other@1") == progress_at(10));
 }
 
-STORE_TEST("what a record covers changes when the life is where the record is, and not before") {
+STORE_TEST(
+    "what a record covers changes when the life is where the record is, and but for what has left not before") {
     Backend backend;
     Owner<Backend> owner(backend);
     const auto advance = [&](std::int64_t next, std::uint64_t number, bool rebuilds, bool anew) {
@@ -202,6 +203,10 @@ STORE_TEST("what a record covers changes when the life is where the record is, a
     CHECK(record.covers == SlotRanges{{0, 1}});
     CHECK(record.advance == 1);
     CHECK(record.rebuilds);
+    next_life();
+    record = advance(4, 0, true, false);  // slot 1 has left
+    CHECK(record.covers == SlotRanges{{0, 0}});
+    CHECK(record.advance == 1);
     next_life();
     record = advance(10, 3, true, false);
     CHECK(record.covers == SlotRanges{{0, 3}});

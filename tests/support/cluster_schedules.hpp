@@ -98,8 +98,9 @@ struct Servers {
         for (const auto& [key, entity] : source.entities)
             if (slot_of_entity(key.second) == slot) target.entities[key] = entity;
         send_by_key(slot, from, to);
-        map = std::make_shared<const SlotMap>(map->with(slot, address_of(to)));
         overstated[from] = true;
+        overstated[to] |= holds_record(slot);  // which is as the primary was that it comes from
+        map = std::make_shared<const SlotMap>(map->with(slot, address_of(to)));
         load(from, source);
         load(to, target);
         changed(from);
@@ -216,6 +217,7 @@ public:
     // What is wrong in the end; empty: nothing.
     std::string run() {
         for (int i = 0; i < kSteps; ++i) {
+            for (auto& server : cluster_.servers) server->set_now(from_unix_ms(i));
             step();
             if (std::string wrong = look(); !wrong.empty()) return wrong;
         }
@@ -284,7 +286,8 @@ private:
     // What is not promised (docs/architecture.md, Redis Cluster) does not happen here. Until the records are
     // advanced, a primary forgets without a sign when it falls back before its record covers slots that came,
     // or after its record went with its slot, or when slots leave it or come to it before anybody has noticed;
-    // and when it falls back to a copy that was made when slots had left that its record still covered.
+    // and when it falls back to a copy that was made when slots had left that its record still covered, or when
+    // a record had come with its slot.
     void fall_back(std::size_t primary, std::optional<MemoryServer::State> to) {
         if (unproven_[primary] || !to) return;
         unnoticed_[primary] = true;

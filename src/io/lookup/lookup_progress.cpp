@@ -51,7 +51,6 @@ void LookupProgress::provide(Topic& topic, std::size_t partitions) {
     topic.partitions.resize(partitions);
     while (topic.commands.size() < partitions) {
         std::vector<std::string> arguments{"HMGET", key_of(topic, topic.commands.size())};
-        topic.asked_in.push_back(slot_of_record(topic, topic.commands.size()));
         for (const std::string_view field :
              {record_field::kPartitions, record_field::kEpoch, record_field::kNode, record_field::kSlots,
               record_field::kAdvance, record_field::kCovers, record_field::kGeneration,
@@ -78,7 +77,6 @@ std::string LookupProgress::key_of(const Topic& topic, std::size_t partition) co
 void LookupProgress::place_again(Topic& topic) {
     topic.placed = record_places_.version();
     topic.commands.clear();
-    topic.asked_in.clear();
     provide(topic, topic.partitions.size());
     topic.asked.reset();
 }
@@ -176,13 +174,13 @@ void LookupProgress::take_record(Topic& topic, std::size_t partition, const Redi
         record_places_.note(self_, index_of(topic), partition,
                             into.recorded ? std::optional(into.epoch) : std::nullopt, text(3));
     const auto advance = static_cast<std::uint64_t>(whole_number(text(4)).value_or(0));
-    // A record that is made anew has no covers yet, and says by its lack of views what it does not know.
-    const bool fell_back =
-        record_places_.fell_back(index_of(topic), partition, topic.asked_in[partition], advance);
+    const bool rebuilds = text(7) == "1";
+    const bool behind = record_places_.is_behind(index_of(topic), partition, into.epoch, advance);
     into.only_covers.reset();
-    if (fell_back && !text(5).empty()) into.only_covers = decode_covers(text(5));
-    // While something is counted again, a slot that it covers may have left and come back with less.
-    if (replicated_) into.only_covers = text(7) == "1" ? SlotRanges{} : decode_covers(text(5));
+    // A record that is made anew has no covers yet, and says by its lack of views what it does not know.
+    if ((behind || rebuilds) && answer.elements[5].is_string()) into.only_covers = decode_covers(text(5));
+    // A replica may not know yet that a slot which it covers has left, and has come back with less.
+    if (replicated_) into.only_covers = rebuilds ? SlotRanges{} : decode_covers(text(5));
     into.views.resize(views);
     into.definitions.resize(views);
     if (partition == 0)

@@ -35,7 +35,8 @@ struct PartitionProgress {
     Generation generation{};  // of the log that is counted now; a view may still stand in the one before
     std::vector<std::optional<ViewProgress>> views;  // in the order of ServedTopic::views
     std::vector<std::string> definitions;            // as they stand in the record; they seldom change
-    // While the record is older than it was, and of a replica at all times: the slots that it vouches for.
+    // While the record is behind another or what some primary lost is counted again, and of a replica at all
+    // times: the slots that it vouches for.
     std::optional<SlotRanges> only_covers;
 };
 
@@ -67,8 +68,8 @@ public:
     // those of its topic if they are wanted.
     const std::set<std::string>& layouts(const ServedView& view) const { return layouts_[view.index]; }
     void want_layouts(std::size_t topic);
-    // False: the primary has come back with a copy of its data from before it received the slot, or the replica
-    // may not have it yet.
+    // False: the primary may have come back with a copy of its data from before it received the slot, the slot
+    // may have come from one that has lost what it held, or the replica may not have it yet.
     bool vouches_for(std::size_t topic, Slot slot) const;
     // Whether it may be false for any slot.
     bool fell_back(std::size_t topic) const { return topics_[topic].fell_back; }
@@ -92,8 +93,7 @@ public:
 private:
     struct Topic {
         const ServedTopic* served;
-        std::vector<std::string> commands;  // one a partition,
-        std::vector<Slot> asked_in;         // and the slot of the record that it reads
+        std::vector<std::string> commands;  // one a partition
         std::vector<PartitionProgress> partitions;
         std::vector<std::size_t> slots;  // of its views, in summaries_
         std::optional<Clock::time_point> asked;

@@ -47,11 +47,12 @@ void RecordPlaces::note(const Endpoint& primary, std::size_t topic, std::size_t 
     ++version_;
 }
 
-bool RecordPlaces::fell_back(std::size_t topic, std::size_t partition, Slot slot, std::uint64_t advance) {
+bool RecordPlaces::is_behind(std::size_t topic, std::size_t partition, Epoch epoch, std::uint64_t advance) {
     if (!map_) return false;
-    std::uint64_t& highest = known_[{topic, partition}].advances[slot];
-    highest = std::max(highest, advance);
-    return advance < highest;
+    Known& known = known_[{topic, partition}];
+    known.highest_epoch = std::max(known.highest_epoch, epoch);
+    known.highest_advance = std::max(known.highest_advance, advance);
+    return epoch < known.highest_epoch || advance < known.highest_advance;
 }
 
 bool RecordPlaces::moved(std::string_view error) {

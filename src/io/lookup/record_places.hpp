@@ -26,9 +26,9 @@ public:
     // What a primary answered about its record: its epoch and the slots it names, or that there is none.
     void note(const Endpoint& primary, std::size_t topic, std::size_t partition, std::optional<Epoch> epoch,
               std::string_view slots);
-    // Whether the record in a slot, by the number of its last advance, is older than one that was read there
-    // before.
-    bool fell_back(std::size_t topic, std::size_t partition, Slot slot, std::uint64_t advance);
+    // Whether a record, by its epoch or the number of its last advance, is older than one that was read before,
+    // there or at another primary: it may have fallen back.
+    bool is_behind(std::size_t topic, std::size_t partition, Epoch epoch, std::uint64_t advance);
     // Whether an error reply says that the slot of a record is not where the map has it. The map is out of date
     // then, until somebody has asked whether it is.
     bool moved(std::string_view error);
@@ -41,7 +41,8 @@ private:
         std::map<std::size_t, std::optional<Epoch>> told;  // by primary, in the map's order
         Epoch epoch{};                                     // of the record whose slots these are
         std::vector<Slot> slots;
-        std::map<Slot, std::uint64_t> advances;  // the highest of each record
+        Epoch highest_epoch{};              // of all records,
+        std::uint64_t highest_advance = 0;  // and of all advances
     };
     std::optional<std::size_t> index_of(const Endpoint& primary) const;
 

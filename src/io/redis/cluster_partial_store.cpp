@@ -160,7 +160,7 @@ Result<void> ClusterPartialStore::find_records(Taking& taking) {
 // By the map as it is now, where that matters.
 Result<std::vector<RecordPart>> ClusterPartialStore::placed(const Taking& taking) {
     std::vector<RecordPart> parts = taking.parts();
-    if (may_have_fallen_back(parts)) {
+    if (need_current_map(parts)) {
         access_.ask_for_map();
         look_at_map();
     }

@@ -147,6 +147,17 @@ local function further(stored, position)
   generation, new_generation = tonumber(generation) or 0, tonumber(new_generation) or 0
   return generation > new_generation or (generation == new_generation and tonumber(next) > tonumber(new_next))
 end
+local function common_slots(a, b)
+  local common = {}
+  for first, last in string.gmatch(a, '(%d+)-(%d+)') do
+    for other_first, other_last in string.gmatch(b, '(%d+)-(%d+)') do
+      local from = math.max(tonumber(first), tonumber(other_first))
+      local to = math.min(tonumber(last), tonumber(other_last))
+      if from <= to then common[#common + 1] = string.format('%d-%d', from, to) end
+    end
+  end
+  return table.concat(common, ' ')
+end
 local views = 13 + 2 * tonumber(argv[12])
 local newer, all_newer = {}, true
 for i = views, #argv, 4 do
@@ -167,7 +178,11 @@ end
 for i = 13, views - 1, 2 do call('HSET', record, argv[i], argv[i + 1]) end
 if argv[7] ~= '' then
   call('HSET', record, 'slots', argv[7], 'rebuilds', all_newer and '0' or argv[10])
-  if all_newer then call('HSET', record, 'covers', argv[8], 'advance', argv[9]) end
+  if all_newer then
+    call('HSET', record, 'covers', argv[8], 'advance', argv[9])
+  else
+    call('HSET', record, 'covers', common_slots(call('HGET', record, 'covers') or '', argv[8]))
+  end
 end
 call('HSET', record, 'partitions', argv[3])
 return {call('HINCRBY', record, 'calls', 1), now[1], now[2]}

@@ -95,7 +95,7 @@ bool parse_field(ProgressRecord& record, std::string_view name, std::string_view
     if (name == kCalls) return parse(value, record.calls);
     if (name == kPartitions) return parse(value, record.partitions);
     if (name == kSlots) return !(record.slots = decode_slots(value)).empty();
-    if (name == kCovers) return !(record.covers = decode_covers(value)).empty();
+    if (name == kCovers) return !(record.covers = decode_covers(value)).empty() || value.empty();
     if (name == kAdvance) return parse(value, record.advance);
     if (name == kRebuilds) return (record.rebuilds = value == "1") || value == "0";
     if (name == kNode) record.node = value;
