@@ -166,7 +166,7 @@ Offset PartitionLife::recorded() const {
 TurnLook PartitionLife::turn_look(SteadyTime now) const {
     const auto reached = watermark_.reached_at(recorded());
     return {std::chrono::ceil<Duration>(now - reached.value_or(epoch_asked_)), reached.has_value(),
-            std::max<std::int64_t>(0, log_end_.value - recorded().value)};
+            std::max<std::int64_t>(0, log_end_.value - recorded().value), recorded().value};
 }
 
 std::optional<Offset> PartitionLife::next_commit(std::optional<SteadyTime> now) {
