@@ -76,6 +76,7 @@ void TurnOrder::left(const std::string& source) {
     const auto standing = sources_.find(source);
     if (standing == sources_.end()) return;
     standing->second.shed_judge = ShedJudge(standing->second.shed_terms);
+    standing->second.untold.reset();
     settle();
 }
 
