@@ -190,6 +190,7 @@ Json json_of_view(const CheckedView& checked, std::optional<std::uint64_t> entit
     for (const std::size_t column : view.entity) json["entity"].push_back(checked.source.fields[column].name);
     json["clock"] = view.clock == View::Clock::event ? "event" : "wall";
     json["retain_ms"] = view.retain.count();
+    json["priority"] = view.priority == Priority::low ? "low" : "normal";
     json["owner"] = view.owner.empty() ? Json(nullptr) : Json(view.owner);
     json["where"] = view.where ? Json(view.where->text()) : Json(nullptr);
     json["features"] = Json::array();

@@ -295,6 +295,7 @@ Result<void> Node::Parts::start_ingest() {
     for (const auto& [topic, plan] : *plans) {
         topics.push_back(topic);
         metrics.expect_topic(topic);
+        for (const auto& view : plan->views) metrics.shed(view->view().name, false);
     }
     const auto counts = find_topics(topics);
     if (!counts) return counts.error();
@@ -348,8 +349,6 @@ void Node::Parts::start_audit(std::map<std::string, std::shared_ptr<const Source
 }
 
 Result<void> Node::Parts::start_lookups() {
-    for (const View& view : config.definitions.views)
-        if (!view.owner.empty()) metrics.set_owner(view.name, view.owner);
     lookups = std::make_unique<LookupServer>(
         LookupOptions::from(config.lookup), config.definitions, config.redis, lookup_metrics,
         [status = status] { return status->lines(); }, redis_cluster, redis_sentinels);
@@ -398,6 +397,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, Callbacks callbacks, in
     if (auto started = p.start_site(); !started) return started.error();
     if (auto started = p.start_embedded(embedded_partitions); !started) return started.error();
     if (auto checked = p.check_redis(); !checked) return checked.error();
+    for (const View& view : p.config.definitions.views)
+        if (!view.owner.empty()) p.metrics.set_owner(view.name, view.owner);
     if (p.config.roles.serve)
         if (auto started = p.start_lookups(); !started) return started.error();
     if (p.config.roles.ingest)

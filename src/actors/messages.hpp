@@ -199,6 +199,10 @@ struct PartitionStatus {
 struct RestartPartition {
     Partition partition;
 };  // to itself, after the back-off
+// A life has ended in order, for the next one is to count other views.
+struct PartitionReplaced {
+    Partition partition;
+};
 
 using SupervisorActor = caf::typed_actor<caf::reacts_to<Assigned>,                  // from the group
                                          caf::replies_to<Revoked>::with<Released>,  // from the group
@@ -207,6 +211,8 @@ using SupervisorActor = caf::typed_actor<caf::reacts_to<Assigned>,              
                                          caf::reacts_to<PartitionFailed>,           // a life ends, and why
                                          caf::reacts_to<PartitionStatus>,           // once a second
                                          caf::reacts_to<TurnChange>,                // from a consumer
+                                         caf::reacts_to<ShedChange>,                // from a consumer
+                                         caf::reacts_to<PartitionReplaced>,         // begin the next life
                                          caf::reacts_to<RestartPartition>>;
 
 }  // namespace freshet
@@ -218,8 +224,8 @@ using SupervisorActor = caf::typed_actor<caf::reacts_to<Assigned>,              
                 allow(StartFacts) allow(EndOffset) allow(DeadLetterAcked) allow(StopConsuming) allow(Stopped) \
                     allow(AskStartFacts) allow(WatchEnd) allow(UnwatchEnd) allow(WatchTick) allow(Assigned)   \
                         allow(Revoked) allow(Released) allow(Expelled) allow(PartitionRunning)                \
-                            allow(PartitionFailed) allow(PartitionStatus) allow(TurnChange)                   \
-                                allow(RestartPartition)
+                            allow(PartitionFailed) allow(PartitionStatus) allow(TurnChange) allow(ShedChange) \
+                                allow(PartitionReplaced) allow(RestartPartition)
 
 // All of these stay within one process.
 #define FRESHET_LOCAL_MESSAGE(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(freshet::type)

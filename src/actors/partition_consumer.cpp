@@ -27,13 +27,14 @@ PartitionLife::Limits limits_of(const IngestConfig& config) {
             static_cast<std::size_t>(config.max_inflight_bytes)};
 }
 
-ViewStart view_start(const ViewPlan& plan, const Source& source, Offset start) {
+ViewStart view_start(const ViewPlan& plan, const Source& source, Offset start, bool shed) {
     const View& view = plan.view();
     ViewStart asked{plan.id(), plan.fingerprint(), view.clock == View::Clock::wall,
                     start,     source.max_future,  view.retain};
     for (const FeaturePlan& feature : plan.features())
         asked.features.push_back({feature.name, feature.fingerprint});
     asked.layout = StoredLayout::of(source, plan).text();
+    asked.shed = shed;
     return asked;
 }
 
@@ -52,7 +53,8 @@ public:
           supervisor_(std::move(supervisor)),
           life_({partition_, parts_->node, parts_->kafka_cluster, parts_->group, facts.partitions},
                 limits_of(parts_->limits), parts_->memory),
-          seat_(TurnOrder::sit(parts_->turns, source_->source.name, turn_terms())),
+          seat_(TurnOrder::sit(parts_->turns, source_->source.name, turn_terms(), shed_terms())),
+          sheddable_(sheddable(views())),
           intake_(source_->source, source_->views, aggregator_count()),
           post_(parts_->watchdog->post("consumer of " + partition_.text())) {}
 
@@ -102,8 +104,12 @@ private:
         for (const auto& plan : views())
             if (const auto most = tightest_staleness(plan->view()))
                 least = std::min(least.value_or(*most), *most);
-        return {source_->source.priority, least, parts_->limits.max_inflight_events / kBacklogPart};
+        return {source_->source.priority, least, backlog()};
     }
+    ShedJudge::Terms shed_terms() const {
+        return ShedJudge::terms_of(views(), backlog(), parts_->limits.shed_after, parts_->limits.resume_after);
+    }
+    std::int64_t backlog() const { return parts_->limits.max_inflight_events / kBacklogPart; }
 
     // --- the beginning of a life ---
 
@@ -119,9 +125,11 @@ private:
 
     void begin(const StartFacts& facts) {
         if (!*facts.log) return fail(facts.log->error());
+        sheds_ = seat_->sheds();
         std::vector<ViewStart> starts;
         for (std::size_t v = 0; v < views().size(); ++v)
-            starts.push_back(view_start(*views()[v], source_->source, facts.view_starts[v]));
+            starts.push_back(
+                view_start(*views()[v], source_->source, facts.view_starts[v], sheds_ && sheddable_[v]));
         const auto decision = life_.begin(**facts.log, steady_clock::now(), starts);
         if (!decision) return fail(decision.error());
         for (const std::string& note : decision->notes) log::warn(note, {.partition = partition_});
@@ -130,9 +138,7 @@ private:
 
     void begin_at(const StartDecision& decision) {
         spawn_aggregators(decision);
-        std::vector<Offset> view_next;
-        for (const ViewProgress& view : decision.views) view_next.push_back(view.next);
-        intake_.restart(decision.clock, std::move(view_next));
+        intake_.restart(decision.clock, decision.count_from);
         const auto me = caf::actor_cast<ConsumerActor>(this);
         const auto started =
             parts_->log->start(partition_, decision.from, [me] { caf::anon_send(me, Wake{}); });
@@ -292,6 +298,8 @@ private:
         for (const AggregatorActor& aggregator : aggregators_) send(aggregator, KeepToMemory{});
         const auto now = steady_clock::now();
         if (auto change = seat_->look(now, life_.turn_look(now))) send(supervisor_, std::move(*change));
+        if (auto change = seat_->take_shed_change()) send(supervisor_, std::move(*change));
+        if (seat_->sheds() != sheds_) replace();
         // What was to follow has not come since the last time: what waits for it need not.
         if (std::exchange(shipped_before_, life_.shipped_to()) == life_.shipped_to()) end_backlog();
         commit(life_.next_commit());
@@ -302,10 +310,8 @@ private:
 
     caf::typed_response_promise<Stopped> stop() {
         stopped_ = make_response_promise<Stopped>();
-        life_.stop();
         if (life_.begun()) {
-            parts_->log->stop(partition_);
-            end_backlog();
+            stop_draining();
             finish_if_stopped();
         } else {
             end_life();
@@ -313,11 +319,24 @@ private:
         return stopped_;
     }
 
+    void stop_draining() {
+        life_.stop();
+        parts_->log->stop(partition_);
+        end_backlog();
+    }
+
+    // What is counted of a view is settled when a life begins, so another one is to follow.
+    void replace() {
+        if (std::exchange(replaced_, true)) return;
+        stop_draining();
+    }
+
     void finish_if_stopped() {
         if (!life_.over()) return;
         commit(life_.next_commit());
         log::info(partition_.text() + ": stopped at offset " + std::to_string(life_.recorded().value),
                   {.partition = partition_, .offset = life_.recorded(), .epoch = life_.epoch()});
+        if (replaced_ && !stopped_.pending()) send(supervisor_, PartitionReplaced{partition_});
         end_life();
     }
 
@@ -345,6 +364,9 @@ private:
 
     PartitionLife life_;
     const std::shared_ptr<TurnOrder::Seat> seat_;
+    const std::vector<bool> sheddable_;  // of the views
+    bool sheds_ = false;                 // in this life
+    bool replaced_ = false;              // it ends, for the source does so no more, or does so now
     const steady_clock::time_point epoch_asked_ = steady_clock::now();
     EventIntake intake_;
     std::vector<AggregatorActor> aggregators_;

@@ -64,6 +64,13 @@ protected:
             [this](const PartitionFailed& failed) { take_failure(failed.partition, failed.error); },
             [this](const PartitionStatus& status) { show(status); },
             [this](const TurnChange& change) { tell(change); },
+            [this](const ShedChange& change) { tell(change); },
+            [this](const PartitionReplaced& replaced) {
+                const auto life = lives_.find(replaced.partition);
+                if (life == lives_.end() || !life->second.consumer) return;
+                if (life->second.consumer.address() == caf::actor_cast<caf::actor_addr>(current_sender()))
+                    begin(replaced.partition);
+            },
             [this](const RestartPartition& restart) {
                 const auto life = lives_.find(restart.partition);
                 if (life != lives_.end() && !life->second.consumer) begin(restart.partition);
@@ -142,6 +149,7 @@ private:
             const ConsumerActor consumer = std::move(life->second.consumer);
             lives_.erase(life);
             spec_.status->remove(partition);
+            leave(partition.topic);
             if (!consumer) continue;
             if (revoked.lost) {
                 cut(partition, consumer, "lost",
@@ -187,6 +195,46 @@ private:
             std::to_string(change.worst.to_come) + " events to come";
         worse ? log::warn(what) : log::info(what);
         spec_.status->turn_changed(std::chrono::floor<Duration>(std::chrono::system_clock::now()), what);
+    }
+
+    void tell(const ShedChange& change) {
+        std::string names;
+        for (const std::string& view : show_shed(change.source, change.sheds))
+            names += (names.empty() ? "" : ", ") + view;
+        const std::string what =
+            "source " + change.source +
+            (change.sheds ? " has more to count than it can: leaves out " + names + ", incomplete from now on"
+                          : " keeps its limit again: counts " + names +
+                                " again, incomplete until their windows "
+                                "have passed") +
+            "; " + std::to_string(change.staleness.count()) + " ms behind with " +
+            std::to_string(change.to_come) + " events to come";
+        change.sheds ? log::warn(what) : log::info(what);
+        spec_.status->shed_changed(std::chrono::floor<Duration>(std::chrono::system_clock::now()), what);
+    }
+
+    // By the metrics; the names of the views of the source that may be shed.
+    std::vector<std::string> show_shed(const std::string& source, bool sheds) {
+        std::vector<std::string> names;
+        for (const auto& [topic, plan] : spec_.sources) {
+            if (plan->source.name != source) continue;
+            const std::vector<bool> may_be = sheddable(plan->views);
+            for (std::size_t v = 0; v < may_be.size(); ++v) {
+                if (!may_be[v]) continue;
+                names.push_back(plan->views[v]->id());
+                spec_.parts->metrics->shed(plan->views[v]->view().name, sheds);
+            }
+        }
+        return names;
+    }
+
+    // A partition of the topic is this node's no more.
+    void leave(const std::string& topic) {
+        const auto source = spec_.sources.find(topic);
+        const auto is_of = [&](const auto& life) { return life.first.topic == topic; };
+        if (source == spec_.sources.end() || std::ranges::any_of(lives_, is_of)) return;
+        spec_.parts->turns->left(source->second->source.name);
+        show_shed(source->second->source.name, false);
     }
 
     SupervisorSpec spec_;

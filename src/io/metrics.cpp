@@ -139,6 +139,8 @@ struct Metrics::Impl {
         counter(*registry, "freshet_freshness_looks_total", "looks at the staleness of a view with a limit");
     prometheus::Family<prometheus::Counter>& breaches = counter(
         *registry, "freshet_freshness_breaches_total", "looks that found a view further behind than it may be");
+    prometheus::Family<prometheus::Gauge>& shed =
+        gauge(*registry, "freshet_view_shed", "1 while this node leaves the view out for others of its source");
     prometheus::Family<prometheus::Counter>& audit_entities =
         counter(*registry, "freshet_audit_entities_total", "partials counted again and compared, by view");
     prometheus::Family<prometheus::Counter>& audit_mismatches = counter(
@@ -246,6 +248,9 @@ void Metrics::staleness(std::string_view view, std::optional<Duration> staleness
     impl_->max_staleness.Add(labels).Set(in_seconds(*most));
     impl_->looks.Add(labels).Increment();
     impl_->breaches.Add(labels).Increment(is_fresh(staleness, *most) ? 0 : 1);
+}
+void Metrics::shed(std::string_view view, bool shed) {
+    impl_->shed.Add(impl_->labels_of_view(view)).Set(shed ? 1 : 0);
 }
 void Metrics::expect_audit(std::string_view view) {
     audited(view, 0, 0);

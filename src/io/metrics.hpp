@@ -52,6 +52,8 @@ public:
     void second_step();
     // Of a view that this node serves, at one look; none: not known. `most`: its max_staleness, if it has one.
     void staleness(std::string_view view, std::optional<Duration> staleness, std::optional<Duration> most);
+    // Whether this node leaves the view out, of a source that it reads; told of each once before.
+    void shed(std::string_view view, bool shed);
     // Of the views that may be audited, so that their series are there.
     void expect_audit(std::string_view view);
     void audited(std::string_view view, std::uint64_t partials, std::uint64_t mismatches);

@@ -53,6 +53,10 @@ public:
         const std::lock_guard lock(mutex_);
         turns_.add(at, what);
     }
+    void shed_changed(Timestamp at, const std::string& what) {
+        const std::lock_guard lock(mutex_);
+        sheds_.add(at, what);
+    }
     void remove(const Partition& partition) {
         const std::lock_guard lock(mutex_);
         reports_.erase(partition);
@@ -62,6 +66,7 @@ public:
     std::vector<std::pair<std::string, std::string>> lines() const {
         const std::lock_guard lock(mutex_);
         auto all = turns_.lines("turn");
+        for (auto& line : sheds_.lines("shed")) all.push_back(std::move(line));
         for (const auto& [partition, report] : reports_)
             all.emplace_back("partition " + partition.text(), report.text());
         for (const auto& [name, line] : notes_) all.emplace_back(name, line);
@@ -84,6 +89,7 @@ private:
     std::map<Partition, Offset> recorded_;
     std::map<std::string, std::string> notes_;
     Transitions turns_;
+    Transitions sheds_;
 };
 
 }  // namespace freshet

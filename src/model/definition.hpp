@@ -30,7 +30,8 @@ struct TimeSpec {
     std::string zone = "UTC";       // IANA name, for pattern
 };
 
-// Whose partitions go first where a node cannot do everything at once.
+// Of a source: whose partitions go first where a node cannot do everything at once. Of a view: `low` may be
+// left out rather than hold the others of its source back; never `high`.
 enum class Priority : std::uint8_t { low, normal, high };
 
 struct Source {
@@ -99,6 +100,7 @@ struct View {
     Duration retain{};  // resolved
     std::vector<Feature> features;
     Freshness freshness;
+    Priority priority = Priority::normal;
     std::string owner;  // a team, for metrics and alerts; empty: none is named
 
     std::string id() const { return name + "@" + std::to_string(version); }

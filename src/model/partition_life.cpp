@@ -38,7 +38,11 @@ Result<StartDecision> PartitionLife::begin(const LogFacts& facts, SteadyTime rec
     log_ = decision->log;
     views_ = decision->views;
     view_ids_.clear();
-    for (const ViewStart& view : views) view_ids_.push_back(view.id);
+    shed_.clear();
+    for (const ViewStart& view : views) {
+        view_ids_.push_back(view.id);
+        shed_.push_back(view.shed);
+    }
     for (std::size_t v = 0; v < views.size(); ++v) layouts_[view_ids_[v]] = decision->layouts[v];
     if (taken_.before && taken_.before->log.generation == log_.generation)
         read_before_ = last_read(*taken_.before);
@@ -117,17 +121,19 @@ Result<void> PartitionLife::log_ended(SteadyTime asked, SteadyTime received, Off
     return {};
 }
 
-// What the record should say of a view of which it says `recorded`.
-ViewProgress PartitionLife::progress_of(const ViewProgress& recorded) const {
+// What the record should say of a view.
+ViewProgress PartitionLife::progress_of(std::size_t view) const {
+    const ViewProgress& recorded = views_[view];
     ViewProgress now = recorded;
     const Frontier::Mark& safe = frontier_.safe();
     now.next = std::max(now.next, safe.next);
     if (now.next == safe.next) now.clock = std::max(now.clock, safe.clock);
+    if (shed_[view]) return now;
     now.watermark = std::max(now.watermark, watermark_.at(now.next));
-    // What is missing has other times than the clock that stood when it went missing.
-    if (now.clock <= recorded.clock) return now;
+    // What is missing has other times than the clock that stood when it went missing. Values that former lives
+    // stored beyond the record may lack what lies before them.
+    if (now.clock <= recorded.clock || now.next <= read_before_) return now;
     if (now.since == kSincePending) now.since = now.clock;
-    if (now.next <= read_before_) return now;
     for (auto& [name, feature] : now.features)
         if (feature.since == kSincePending) feature.since = now.clock;
     return now;
@@ -137,7 +143,7 @@ std::optional<ProgressUpdate> PartitionLife::next_advance() {
     if (advancing_ || !begun()) return std::nullopt;
     ProgressUpdate update{claim_.partitions, log_, {}, {}};
     for (std::size_t v = 0; v < views_.size(); ++v) {
-        const ViewProgress now = progress_of(views_[v]);
+        const ViewProgress now = progress_of(v);
         if (now != views_[v] || heartbeat_due_) update.views.emplace(view_ids_[v], now);
     }
     if (update.views.empty()) return std::nullopt;
@@ -166,7 +172,7 @@ Offset PartitionLife::recorded() const {
 TurnLook PartitionLife::turn_look(SteadyTime now) const {
     const auto reached = watermark_.reached_at(recorded());
     return {std::chrono::ceil<Duration>(now - reached.value_or(epoch_asked_)), reached.has_value(),
-            std::max<std::int64_t>(0, log_end_.value - recorded().value)};
+            std::max<std::int64_t>(0, log_end_.value - recorded().value), recorded().value};
 }
 
 std::optional<Offset> PartitionLife::next_commit(std::optional<SteadyTime> now) {

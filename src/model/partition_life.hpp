@@ -95,7 +95,7 @@ public:
 private:
     bool has_credit() const;
     std::optional<Timestamp> recorded_clock() const;
-    ViewProgress progress_of(const ViewProgress& recorded) const;
+    ViewProgress progress_of(std::size_t view) const;
 
     PartitionClaim claim_;
     Limits limits_;
@@ -104,6 +104,7 @@ private:
     LogIdentity log_;
     std::vector<std::string> view_ids_;
     std::vector<ViewProgress> views_;             // as recorded
+    std::vector<bool> shed_;                      // of the views: not counted in this life
     std::map<std::string, std::string> layouts_;  // by view
     Offset read_before_{-1};                      // what lives before may have stored of this log, up to here
     Frontier frontier_;

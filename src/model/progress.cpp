@@ -122,6 +122,8 @@ ViewProgress go_on(const PartitionClaim& claim, const ViewStart& view, ViewProgr
                    const LogIdentity& log, LogRange range, Timestamp redis_now,
                    std::vector<std::string>& notes) {
     progress.retain = view.retain;
+    // What was left out had arrived by now.
+    if (progress.since == kSincePending) progress.since = since_now(view, redis_now);
     const bool other_log = progress.generation != log.generation;
     if (!other_log && progress.next >= range.low) return progress;
     if (!other_log)
@@ -145,6 +147,33 @@ ViewProgress begin(const ViewStart& view, const LogIdentity& log, LogRange range
         progress.features[feature.name] = {feature.fingerprint, std::nullopt};
     if (progress.next.value > 0) progress.since = since_now(view, redis_now);
     return progress;
+}
+
+// Everything is counted again, but for what values beyond the record say that they hold: what these lack, they
+// go on lacking.
+ViewProgress rebuild(const ViewStart& view, const ViewProgress& known, const LogIdentity& log, LogRange range,
+                     Timestamp redis_now) {
+    ViewProgress progress = begin(view, log, range, true, redis_now);
+    const auto since = known.since == kSincePending ? since_now(view, redis_now) : known.since;
+    progress.since = std::max(progress.since, since);
+    for (auto& [name, feature] : progress.features)
+        if (const auto counted = known.features.find(name); counted != known.features.end())
+            feature.since = counted->second.since;
+    return progress;
+}
+
+// Views that are shed go on with the others. What they lack is in the record from the first advance on, which
+// is before anything is left out.
+void leave_out_shed(std::span<const ViewStart> views, StartDecision& decision) {
+    for (std::size_t v = 0; v < views.size(); ++v) {
+        ViewProgress& progress = decision.views[v];
+        decision.count_from.push_back(views[v].shed ? kNever : progress.next);
+        if (!views[v].shed) continue;
+        progress.since = kSincePending;
+        if (progress.next >= decision.from) continue;
+        progress.next = decision.from;
+        progress.clock = std::max(progress.clock, decision.clock);
+    }
 }
 
 std::string layouts_of(const std::optional<ProgressRecord>& record, const ViewStart& view) {
@@ -197,7 +226,7 @@ Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optio
         } else if (auto refused = changed(view, known->second)) {
             return *refused;
         } else if (record->lost_part) {
-            decision.views.push_back(begin(view, decision.log, facts.range, true, redis_now));
+            decision.views.push_back(rebuild(view, known->second, decision.log, facts.range, redis_now));
         } else {
             ViewProgress progress = known->second;
             update_features(claim, view, progress, last_read(*record), redis_now, decision.notes);
@@ -205,11 +234,12 @@ Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optio
                 go_on(claim, view, std::move(progress), decision.log, facts.range, redis_now, decision.notes));
         }
         decision.layouts.push_back(layouts_of(record, view));
-        decision.from = std::min(decision.from, decision.views.back().next);
+        if (!view.shed) decision.from = std::min(decision.from, decision.views.back().next);
     }
     for (const LogMark& mark : facts.before_starts)
         if (mark.offset.next() == decision.from) add_mark(decision.log.marks, mark);
     decision.clock = clock_at(decision.from, decision.views);
+    leave_out_shed(views, decision);
     return decision;
 }
 

@@ -2,6 +2,7 @@
 // is incomplete, and when to refuse. Decisions only; the record is kept in Redis by the partial store.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -32,7 +33,7 @@ struct ViewProgress {
         watermark;                  // Redis time: all that was in Kafka then is counted; none: not known yet
     std::uint64_t fingerprint = 0;  // of the view's definition, but for its features
     // When counting began, if events before it are missing: event time for `clock: event` views, else Redis
-    // time. kSincePending until the first event tells.
+    // time. kSincePending until the first event tells, and while the view is shed.
     std::optional<Timestamp> since;
     Generation generation{};  // of the log that `next` counts in
     Duration retain{};        // how far back of the clock tiles are kept for reads
@@ -112,12 +113,16 @@ struct ViewStart {
     Duration retain{};
     std::vector<FeatureStart> features{};
     std::string layout{};  // what the writes of this life are stored in
+    bool shed = false;     // none of its events are counted in this life
 };
 
+constexpr Offset kNever{std::numeric_limits<std::int64_t>::max()};
+
 struct StartDecision {
-    LogIdentity log;                   // what is consumed, and counted under which generation
-    Offset from;                       // where to begin consuming: the lowest of the views' offsets
-    std::vector<ViewProgress> views;   // in the order asked
+    LogIdentity log;                  // what is consumed, and counted under which generation
+    Offset from;                      // where to begin consuming: the lowest offset of the views not shed
+    std::vector<ViewProgress> views;  // in the order asked
+    std::vector<Offset> count_from;  // likewise: events below it are not counted for the view; kNever: none are
     std::vector<std::string> layouts;  // likewise: those recorded, and that of this life
     std::optional<Timestamp> clock;    // the partition's as of `from`: of the views that go on there
     std::vector<std::string> notes;    // to be logged: what was lost or is incomplete, and why
@@ -126,7 +131,9 @@ struct StartDecision {
 // `record`: as it stood before the epoch was taken, if there was one. Refuses when another cluster or group
 // writes here, or when a view or a feature of it changed under the view's version; features that were added
 // are counted from now on, and those that are gone no more. A log that is not the one that was counted begins a
-// new generation; its views are incomplete, since nobody knows what they missed.
+// new generation; its views are incomplete, since nobody knows what they missed. A view that is shed goes on
+// with the others, incomplete from the beginning; a life that does not shed it counts it from where it stands
+// then.
 Result<StartDecision> decide_start(const PartitionClaim& claim, const std::optional<ProgressRecord>& record,
                                    const LogFacts& facts, std::span<const ViewStart> views,
                                    Timestamp redis_now);

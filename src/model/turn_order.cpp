@@ -1,6 +1,7 @@
 #include "model/turn_order.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace freshet {
 
@@ -29,10 +30,12 @@ int TurnJudge::rank() const {
 }
 
 std::shared_ptr<TurnOrder::Seat> TurnOrder::sit(const std::shared_ptr<TurnOrder>& order,
-                                                const std::string& source, const TurnJudge::Terms& terms) {
+                                                const std::string& source, const TurnJudge::Terms& terms,
+                                                const ShedJudge::Terms& shed_terms) {
     const std::shared_ptr<Seat> seat(new Seat(order, source));
     const std::lock_guard lock(order->mutex_);
-    order->sources_.try_emplace(source, Standing{TurnJudge(terms)}).first->second.seats.push_back(seat.get());
+    const auto standing = order->sources_.try_emplace(source, Standing{TurnJudge(terms), shed_terms}).first;
+    standing->second.seats.push_back(seat.get());
     order->settle();
     return seat;
 }
@@ -50,11 +53,31 @@ std::optional<TurnChange> TurnOrder::look(Seat& seat, TurnJudge::SteadyTime at, 
     std::vector<TurnLook> looks;
     for (const Seat* one : standing.seats)
         if (one->seen_) looks.push_back(*one->seen_);
+    const TurnLook& worst = *std::ranges::max_element(looks, {}, &TurnLook::staleness);
+    if (standing.shed_judge.take(at, looks, looks.size() == standing.seats.size())) {
+        std::int64_t to_come = 0;
+        for (const TurnLook& one : looks) to_come += one.to_come;
+        standing.untold = {seat.source_, standing.shed_judge.sheds(), worst.staleness, to_come};
+        settle();
+    }
     const int before = standing.judge.rank();
     if (!standing.judge.take(at, looks)) return std::nullopt;
     settle();
-    return TurnChange{seat.source_, before, standing.judge.rank(),
-                      *std::ranges::max_element(looks, {}, &TurnLook::staleness)};
+    return TurnChange{seat.source_, before, standing.judge.rank(), worst};
+}
+
+std::optional<ShedChange> TurnOrder::Seat::take_shed_change() {
+    const std::lock_guard lock(order_->mutex_);
+    return std::exchange(order_->sources_.at(source_).untold, std::nullopt);
+}
+
+void TurnOrder::left(const std::string& source) {
+    const std::lock_guard lock(mutex_);
+    const auto standing = sources_.find(source);
+    if (standing == sources_.end()) return;
+    standing->second.shed_judge = ShedJudge(standing->second.shed_terms);
+    standing->second.untold.reset();
+    settle();
 }
 
 void TurnOrder::leave(const Seat& seat) {
@@ -69,8 +92,10 @@ void TurnOrder::settle() {
         if (!standing.seats.empty())
             first = std::min(first.value_or(standing.judge.rank()), standing.judge.rank());
     for (const auto& [source, standing] : sources_)
-        for (Seat* seat : standing.seats)
+        for (Seat* seat : standing.seats) {
             seat->gives_way_.store(standing.judge.rank() > *first, std::memory_order_relaxed);
+            seat->sheds_.store(standing.shed_judge.sheds(), std::memory_order_relaxed);
+        }
 }
 
 }  // namespace freshet

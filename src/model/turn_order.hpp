@@ -12,18 +12,10 @@
 #include <vector>
 
 #include "model/definition.hpp"
+#include "model/shedding.hpp"
+#include "model/turn_look.hpp"
 
 namespace freshet {
-
-// What is seen of one partition at one moment.
-struct TurnLook {
-    // How long ago all that was in the log then was stored; a lower bound of it where it is not `known`.
-    Duration staleness;
-    bool known;
-    std::int64_t to_come;  // events that the log holds and that are not stored
-
-    friend bool operator==(const TurnLook&, const TurnLook&) = default;
-};
 
 // The rank of a source; does not flap. The lower, the sooner:
 //   0  it has a max_staleness, and keeps it or can: what is late, but small, comes first;
@@ -66,7 +58,8 @@ struct TurnChange {
 };
 
 // The ranks of all that a node has, by source: a view is as late as the last of its source's partitions, so
-// these are worth the same. What was judged of a source outlives the lives of its partitions. Thread-safe.
+// these are worth the same. And which sources shed. What was judged of a source outlives the lives of its
+// partitions. Thread-safe.
 class TurnOrder {
 public:
     // The place of one partition; it is left with the object.
@@ -81,6 +74,10 @@ public:
         // Whether another source goes first now: then this partition takes small steps, so that the other need
         // not wait long. Where no source is told from the others, none does.
         bool gives_way() const { return gives_way_.load(std::memory_order_relaxed); }
+        // Whether the source sheds, as of the last look at any of its partitions.
+        bool sheds() const { return sheds_.load(std::memory_order_relaxed); }
+        // What has changed by a look in that; told once.
+        std::optional<ShedChange> take_shed_change();
 
     private:
         friend class TurnOrder;
@@ -91,15 +88,21 @@ public:
         const std::string source_;
         std::optional<TurnLook> seen_;  // held by the order's mutex
         std::atomic<bool> gives_way_{false};
+        std::atomic<bool> sheds_{false};
     };
 
-    // `terms` are the same for all partitions of a source.
+    // The terms are the same for all partitions of a source.
     static std::shared_ptr<Seat> sit(const std::shared_ptr<TurnOrder>& order, const std::string& source,
-                                     const TurnJudge::Terms& terms);
+                                     const TurnJudge::Terms& terms, const ShedJudge::Terms& shed_terms = {});
+    // The node has no partition of the source any more: it sheds nothing when it gets one again.
+    void left(const std::string& source);
 
 private:
     struct Standing {
         TurnJudge judge;
+        ShedJudge::Terms shed_terms;
+        ShedJudge shed_judge{shed_terms};
+        std::optional<ShedChange> untold = {};
         std::vector<Seat*> seats = {};
     };
 

@@ -38,6 +38,19 @@ views:
       amount_1h: {sum: amount, window: 1h}
 )";
 
+// Two views of the orders, of which one may be left out for the other.
+inline const std::string kTwoViewsConfig = std::string(kOrdersConfig) + R"(
+    freshness: {max_staleness: 5s}
+  slow_orders:
+    source: orders
+    entity: store
+    clock: event
+    priority: low
+    features:
+      orders_1h: {count: "*", window: 1h}
+      amount_1h: {sum: amount, window: 1h}
+)";
+
 class TestActorConfig : public caf::actor_system_config {
 public:
     TestActorConfig() { set("scheduler.policy", caf::atom("testing")); }
@@ -46,12 +59,14 @@ public:
 class IngestFixture {
 public:
     explicit IngestFixture(int aggregators = 1) : IngestFixture(limits_of(aggregators)) {}
-    explicit IngestFixture(const IngestConfig& limits) : system_(config_) {
-        const auto config = parse_config(kOrdersConfig, "orders.yaml");
+    explicit IngestFixture(const IngestConfig& limits, const std::string& text = kOrdersConfig)
+        : system_(config_) {
+        const auto config = parse_config(text, "orders.yaml");
         REQUIRE(config);
         auto plan = std::make_shared<SourcePlan>();
         plan->source = config->definitions.sources[0];
-        plan->views.push_back(std::make_shared<ViewPlan>(plan->source, config->definitions.views[0]));
+        for (const View& view : config->definitions.views)
+            plan->views.push_back(std::make_shared<ViewPlan>(plan->source, view));
         plan_ = plan;
         auto parts = std::make_shared<IngestParts>();
         parts->log = log;
@@ -61,6 +76,7 @@ public:
         parts->kafka_cluster = "memory";
         parts->limits = limits;
         memory = parts->memory = std::make_shared<MemoryBudget>(static_cast<std::size_t>(limits.memory_limit));
+        turns = parts->turns;
         parts->metrics = &metrics_;
         parts->watchdog = &watchdog_;
         writer_ = spawn_writer(system_, std::make_unique<MemoryPartialStore>(server), metrics_, Thread::shared);
@@ -136,12 +152,15 @@ public:
         return record->second.views.at("store_orders@1").next.value;
     }
 
-    ViewProgress progress() { return server->snapshot().record(partition).views.at("store_orders@1"); }
+    ViewProgress progress(const std::string& view = "store_orders@1") {
+        return server->snapshot().record(partition).views.at(view);
+    }
 
     // The stored values of an entity as of `t`: orders_1h and amount_1h; none when it is missing.
-    std::optional<std::pair<std::int64_t, std::int64_t>> stored(const std::string& store, std::int64_t t) {
+    std::optional<std::pair<std::int64_t, std::int64_t>> stored(const std::string& store, std::int64_t t,
+                                                                const std::string& view = "store_orders@1") {
         const auto state = server->snapshot();
-        const auto entity = state.entities.find({"store_orders@1", store});
+        const auto entity = state.entities.find({view, store});
         if (entity == state.entities.end()) return std::nullopt;
         std::deque<Head> origins;
         std::vector<const Head*> heads;
@@ -170,6 +189,7 @@ public:
     std::shared_ptr<NodeStatus> status = std::make_shared<NodeStatus>();
     std::vector<Error> refused;
     std::shared_ptr<MemoryBudget> memory;
+    std::shared_ptr<TurnOrder> turns;
     std::size_t most_memory = 0;  // that was accounted for since the start
 
     // The sum of a metric's series, of those whose labels contain `label`.

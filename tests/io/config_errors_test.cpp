@@ -361,6 +361,12 @@ freshness: {max_staleness: 5s, on_breach: nul}
     3:112: view v.freshness.on_breach: unknown value "nul"; did you mean "null"?
 freshness: {max_staleness: 5s, on_breach: }
     3:101: view v.freshness.on_breach has no value; write one of flag, null, default, error, or remove the key
+priority: high
+    3:80: view v.priority is low or normal, since all views of a source are counted together; write `priority: high` at the source, or `priority: low` at the views that may be left out for others
+priority: lo
+    3:80: view v.priority: unknown value "lo"; did you mean "low"?
+priority:
+    3:70: view v.priority has no value; write one of low, normal, or remove the key
 owner: Risk
     3:77: view v.owner: "Risk" cannot name an owner; write a lower-case letter and at most 63 further of a-z, 0-9, _ and -
 owner: [risk]
@@ -368,7 +374,7 @@ owner: [risk]
 entities: n
     3:70: unknown key "entities"; write "entity" (in view v)
 ttl: 1d
-    3:70: unknown key "ttl"; there are: version, source, entity, clock, start, where, retain, features, freshness, owner (in view v)
+    3:70: unknown key "ttl"; there are: version, source, entity, clock, start, where, retain, features, freshness, priority, owner (in view v)
 )",
                 kSource + "views:\n  v: {source: s, entity: n, features: {c: {count: \"*\", window: 1h}}, ",
                 "}");

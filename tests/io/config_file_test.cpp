@@ -172,7 +172,8 @@ TEST_CASE("sources and views keep what they declare") {
         "max_jump: 1d\n    priority: high\n"
         "views:\n  v: {version: 3, source: s, entity: [id, at], clock: event, start: latest, retain: 0s, "
         "where: at > 0,\n"
-        "    owner: risk-2, freshness: {max_staleness: 5s, on_breach: null}, features: {c: {count: \"*\", "
+        "    owner: risk-2, priority: low, freshness: {max_staleness: 5s, on_breach: null}, features: {c: "
+        "{count: \"*\", "
         "window: 1h}}}");
     const Source& source = config.definitions.sources.front();
     CHECK(source.dead_letter_topic == "letters");
@@ -191,6 +192,22 @@ TEST_CASE("sources and views keep what they declare") {
     CHECK(view.freshness.max_staleness == Duration{5s});
     CHECK(view.freshness.on_breach == OnBreach::null);
     CHECK(view.owner == "risk-2");
+    CHECK(view.priority == Priority::low);
+}
+
+TEST_CASE("a low priority that serves no other view's freshness is warned of") {
+    const auto warnings_of = [](const std::string& low, const std::string& other) {
+        const std::string rest = "source: s, entity: name, features: {c: {count: \"*\", window: 1h}}}";
+        return parsed(kSource + "views:\n  low: {priority: low, " + low + rest + "\n  other: {" + other + rest +
+                      "\n")
+            .warnings;
+    };
+    const std::string limit = "freshness: {max_staleness: 5s}, ";
+    CHECK(warnings_of("", limit).empty());
+    CHECK(warnings_of(limit, "").at(0).find(
+              "view low: `priority: low` does nothing, since no view of source s but "
+              "those of low priority has a max_staleness to keep") != std::string::npos);
+    CHECK(warnings_of("", "priority: low, " + limit).size() == 2);
 }
 
 TEST_CASE("a feature keeps what it declares over its view's freshness") {

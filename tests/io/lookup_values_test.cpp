@@ -142,6 +142,38 @@ TEST_CASE_FIXTURE(LookupFixture, "values are incomplete until the window has lef
               .starts_with("[[1 1 \"NL\"] [\"fresh\" \"incomplete\" \"incomplete\"] "));
 }
 
+TEST_CASE_FIXTURE(LookupFixture,
+                  "a view that is shed is incomplete, whatever is stored and however stale it is") {
+    options.max_record_age = 0ms;
+    const auto now = from_unix_ms(redis_ms());
+    for (const std::string name : {"spend", "hiding"}) store(name, "a", {{kNoon, 1}});
+    const auto count = [&](Timestamp watermark, std::optional<Timestamp> since) {
+        std::map<std::string, ViewProgress> views;
+        for (const View& view : definitions.views) {
+            views[view.name] = progress(view.name, kNoon, watermark);
+            views[view.name].since = since;
+        }
+        record(0, 1, views);
+    };
+    count(now, kSincePending);
+    TestClient c(port());
+    const std::string request = "FS.MGET spend 2 a nobody FEATURES 2 payments_5m spent_1h META";
+    CHECK(c(request).starts_with("[[[1 1] [\"incomplete\" \"incomplete\"] "));
+    CHECK(c(request).find("[[nil nil] [\"incomplete\" \"incomplete\"] ") != std::string::npos);
+    CHECK(c("FS.STATUS").find("\"view spend@1\" \"1 partitions, ") != std::string::npos);
+    CHECK(c("FS.STATUS").find(" ms behind, incomplete: 5 of 5 features\"") != std::string::npos);
+    count(now - 6s, kSincePending);  // and a limit that is broken hides the value as ever
+    CHECK(c("FS.GET hiding a FEATURES 1 spent_1h META").starts_with("[[nil] [\"incomplete\"] 6"));
+    CHECK(c("FS.FRESHNESS strict").ends_with(" 0]"));
+    count(now, kNoon - 10min);
+    CHECK(c("FS.STATUS").find(" ms behind, incomplete: 4 of 5 features\"") != std::string::npos);
+    count(now, kNoon - 2h);
+    // The lifetime one.
+    CHECK(c("FS.STATUS").find(" ms behind, incomplete: 1 of 5 features\"") != std::string::npos);
+    CHECK(
+        c("FS.GET spend a FEATURES 2 payments_5m spent_1h META").starts_with("[[1 1] [\"fresh\" \"fresh\"] "));
+}
+
 TEST_CASE_FIXTURE(LookupFixture, "AT reads as of a time within what is retained") {
     store("spend", "a", {{kNoon - 8min, 5}, {kNoon, 7}});
     record_all(kNoon);

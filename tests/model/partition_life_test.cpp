@@ -315,3 +315,85 @@ TEST_CASE("what a batch may make entities grow by is taken from the budget until
     life.stored(0, Offset{0}, Offset{100});
     CHECK(memory->used() == 0);
 }
+
+namespace {
+
+const std::vector<ViewStart> kOneShed{{"stores@1", 77, false, Offset{0}},
+                                      {"cities@1", 78, false, Offset{0}, {}, {}, {}, {}, true}};
+
+ProgressRecord recorded_at_four(std::int64_t read) {
+    ProgressRecord record;
+    record.kafka_cluster = "kafka-1";
+    record.group = "freshet";
+    record.log.marks = {{Offset{read}, kNow, 1}};
+    for (const auto& [id, fingerprint] : {std::pair("stores@1", 77u), std::pair("cities@1", 78u)})
+        record.views[id] = {Offset{4}, from_unix_ms(4000), kNow - 1s, fingerprint, std::nullopt};
+    return record;
+}
+
+// A life that begins where the record says, and has recorded that.
+struct Resumed {
+    Resumed(const ProgressRecord& record, const std::vector<ViewStart>& views)
+        : life(claim(), {1, 10, 1 << 20}) {
+        life.epoch_taken({Epoch{5}, 1, record, kNow}, kBegin, kBegin);
+        LogFacts facts{{Offset{0}, Offset{20}}, Offset{4}, {}, {}};
+        for (const LogMark& mark : record.log.marks) facts.marked.emplace_back(mark);
+        REQUIRE(life.begin(facts, kBegin, views));
+        first = life.next_advance();
+        REQUIRE(first);
+        life.advanced({2, kNow}, kBegin);
+    }
+    // Counts up to there, and all of it is visible.
+    ViewProgress reach(std::int64_t next, std::int64_t clock) {
+        EventBatch batch;
+        batch.next = Offset{next};
+        batch.clock = from_unix_ms(clock);
+        batch.records = 1;
+        life.ship(batch);
+        life.stored(0, Offset{next}, Offset{next});
+        REQUIRE(life.log_ended(kBegin + 1s, kBegin + 1s, Offset{next}, 1));
+        const auto advance = life.next_advance();
+        REQUIRE(advance);
+        life.advanced({3, kNow}, kBegin);
+        CHECK(advance->views.at("stores@1").watermark > kNow - 1s);
+        return advance->views.at("cities@1");
+    }
+    PartitionLife life;
+    std::optional<ProgressUpdate> first;
+};
+
+}  // namespace
+
+TEST_CASE("a view that is shed is recorded as such before anything is drained, and as long as the life lasts") {
+    Resumed shed(recorded_at_four(3), kOneShed);
+    CHECK(shed.first->views.at("cities@1").since == kSincePending);
+    const ViewProgress later = shed.reach(9, 9000);
+    CHECK(later.next == Offset{9});
+    CHECK(later.clock == from_unix_ms(9000));
+    CHECK(later.since == kSincePending);
+    CHECK(later.watermark == kNow - 1s);  // what has arrived since then is not counted
+    CHECK(shed.life.recorded() == Offset{9});
+}
+
+TEST_CASE("a view that was shed is counted since the clock of the first events that it has counted again") {
+    ProgressRecord record = recorded_at_four(3);
+    record.views["cities@1"].since = kSincePending;
+    auto both = kOneShed;
+    both[1].shed = false;
+    Resumed resumed(record, both);
+    CHECK(resumed.reach(6, 4000).since == kSincePending);
+    const ViewProgress later = resumed.reach(8, 8000);
+    CHECK(later.since == from_unix_ms(8000));
+    CHECK(later.watermark > kNow - 1s);
+}
+
+TEST_CASE("and not before all offsets that former lives may have stored are passed") {
+    ProgressRecord record = recorded_at_four(10);
+    record.views["cities@1"].since = kSincePending;
+    auto both = kOneShed;
+    both[1].shed = false;
+    Resumed resumed(record, both);
+    CHECK(resumed.reach(8, 8000).since == kSincePending);
+    CHECK(resumed.reach(10, 9000).since == kSincePending);
+    CHECK(resumed.reach(12, 12'000).since == from_unix_ms(12'000));
+}

@@ -280,3 +280,111 @@ TEST_CASE("the layouts that values may be stored in are gathered") {
     CHECK(go_on(record, with_features({{"a", 1}}))->layouts ==
           std::vector<std::string>{"layout other layouts"});
 }
+
+namespace {
+
+// The last of these is shed, or not.
+std::vector<ViewStart> two_views(bool shed, bool wall_clock = false) {
+    std::vector<ViewStart> views{{"stores@1", 77, wall_clock, Offset{0}, 60s},
+                                 {"cities@1", 78, wall_clock, Offset{0}, 60s}};
+    views[1].shed = shed;
+    return views;
+}
+
+ProgressRecord record_of_two(std::int64_t stores, std::int64_t cities, std::optional<Timestamp> since = {}) {
+    ProgressRecord record = record_at(stores);
+    record.views["stores@1"].clock = from_unix_ms(1000 * stores);
+    record.views["cities@1"] = {Offset{cities}, from_unix_ms(1000 * cities), kNow - 1s, 78, since};
+    return record;
+}
+
+Result<StartDecision> begin_two(const ProgressRecord& record, const std::vector<ViewStart>& views) {
+    return decide_start(claim(), record, facts({Offset{0}, Offset{90}}, Offset{4}), views, kNow);
+}
+
+}  // namespace
+
+TEST_CASE("a view that is shed goes on with the others, uncounted, and says at once that it lacks something") {
+    for (const bool wall_clock : {false, true}) {
+        const auto decision = begin_two(record_of_two(4, 4), two_views(true, wall_clock));
+        REQUIRE(decision);
+        CHECK(decision->from == Offset{4});
+        CHECK(decision->count_from == std::vector<Offset>{Offset{4}, kNever});
+        CHECK(decision->views[0].since == std::nullopt);
+        CHECK(decision->views[1].since == kSincePending);
+        CHECK(decision->views[1].next == Offset{4});
+        CHECK(decision->views[1].watermark == kNow - 1s);
+    }
+}
+
+TEST_CASE("a view that is shed does not hold the others back, nor does it fall back") {
+    const auto behind = begin_two(record_of_two(40, 4), two_views(true));
+    REQUIRE(behind);
+    CHECK(behind->from == Offset{40});
+    CHECK(behind->views[1].next == Offset{40});
+    CHECK(behind->views[1].clock == from_unix_ms(40'000));
+    CHECK(behind->clock == from_unix_ms(40'000));
+    const auto ahead = begin_two(record_of_two(4, 40), two_views(true));
+    REQUIRE(ahead);
+    CHECK(ahead->from == Offset{4});
+    CHECK(ahead->views[1].next == Offset{40});
+    CHECK(ahead->views[1].clock == from_unix_ms(40'000));
+    CHECK(ahead->count_from[1] == kNever);
+}
+
+TEST_CASE("a view that was shed is counted again from where it stands, whoever begins the life") {
+    const auto by_event = begin_two(record_of_two(9, 9, kSincePending), two_views(false));
+    REQUIRE(by_event);
+    CHECK(by_event->count_from[1] == Offset{9});
+    CHECK(by_event->views[1].since == kSincePending);  // until the life has seen an event
+    const auto by_wall = begin_two(record_of_two(9, 9, kSincePending), two_views(false, true));
+    REQUIRE(by_wall);
+    CHECK(by_wall->views[1].since == kNow + 60s);
+}
+
+TEST_CASE("a view that is shed again while its windows are incomplete begins anew") {
+    const auto decision = begin_two(record_of_two(9, 9, from_unix_ms(500)), two_views(true));
+    REQUIRE(decision);
+    CHECK(decision->views[1].since == kSincePending);
+}
+
+TEST_CASE("a view that begins while it is shed counts nothing yet") {
+    ProgressRecord record = record_of_two(9, 9);
+    record.views.erase("cities@1");
+    const auto decision = begin_two(record, two_views(true));
+    REQUIRE(decision);
+    CHECK(decision->from == Offset{9});
+    CHECK(decision->views[1].next == Offset{9});
+    CHECK(decision->views[1].since == kSincePending);
+}
+
+TEST_CASE("a log that was made anew while a view is shed is begun with the others") {
+    ProgressRecord record = record_of_two(40, 40, kSincePending);
+    record.log.marks = {{Offset{0}, kNow, 1}, {Offset{39}, kNow, 2}};
+    LogFacts anew = facts({Offset{0}, Offset{9}}, Offset{40});
+    anew.marked = {LogMark{Offset{0}, kNow, 7}, std::nullopt};
+    const auto decision = decide_start(claim(), record, anew, two_views(true), kNow);
+    REQUIRE(decision);
+    CHECK(decision->from == Offset{0});
+    CHECK(decision->views[1].next == Offset{0});
+    CHECK(decision->views[1].generation == Generation{1});
+    CHECK(decision->views[1].since == kSincePending);
+}
+
+TEST_CASE("what was missing to surviving values is missing after a rebuild: their stamps skip it") {
+    ProgressRecord record = record_of_two(50, 50, from_unix_ms(30'000));
+    record.views["cities@1"].features["n"] = {1, from_unix_ms(45'000)};
+    record.lost_part = true;
+    auto views = two_views(false);
+    views[1].features = {{"n", 1}, {"added", 2}};
+    const auto decision = begin_two(record, views);
+    REQUIRE(decision);
+    CHECK(decision->from == Offset{0});
+    CHECK(decision->views[0].since == std::nullopt);
+    CHECK(decision->views[1].since == from_unix_ms(30'000));
+    CHECK(decision->views[1].features.at("n").since == from_unix_ms(45'000));
+    record.views["cities@1"].since = kSincePending;
+    CHECK(begin_two(record, views)->views[1].since == kSincePending);
+    CHECK(begin_two(record, two_views(false, true))->views[1].since == kNow + 60s);
+    CHECK(begin_two(record, two_views(true))->views[1].since == kSincePending);
+}

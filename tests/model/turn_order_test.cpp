@@ -165,5 +165,32 @@ TEST_CASE("a rank outlives the lives of the partitions") {
     CHECK(life->gives_way());
 }
 
+TEST_CASE("a source sheds in all of its partitions, tells of it once, and not after it has left") {
+    const auto order = std::make_shared<TurnOrder>();
+    const ShedJudge::Terms shed_terms{5s, kBacklog, 10s, 20s};
+    const auto sit = [&] { return TurnOrder::sit(order, "orders", terms(5s), shed_terms); };
+    const auto first = sit(), second = sit();
+    std::vector<ShedChange> told;
+    const auto look = [&](int from, int to) {
+        for (int i = from; i < to; ++i) {
+            first->look(kBegin + i * 1s, {9s, true, kBacklog, i});
+            second->look(kBegin + i * 1s, {7s, true, 0, i});
+            for (const auto& seat : {first, second})
+                if (auto change = seat->take_shed_change()) told.push_back(*change);
+        }
+    };
+    look(0, 30);
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].source == "orders");
+    CHECK(told[0].sheds);
+    CHECK(told[0].staleness == 9s);
+    CHECK(told[0].to_come == kBacklog);
+    CHECK(first->sheds());
+    CHECK(second->sheds());
+    order->left("orders");
+    CHECK_FALSE(second->sheds());
+    CHECK(told.size() == 1);
+}
+
 }  // namespace
 }  // namespace freshet

@@ -179,7 +179,8 @@ def _time(body, fields, where):
 
 def _view(name, body, sources):
     where = f"views.{name}"
-    _known(body, where, "version", "source", "entity", "clock", "where", "retain", "features", "freshness", "start")
+    _known(body, where, "version", "source", "entity", "clock", "where", "retain", "features", "freshness", "start",
+           "priority")
     _from_the_beginning(body, where)
     _require(body.get("source") in sources, f"{where}.source", f"there is no source {body.get('source')!r}")
     source = sources[body["source"]]

@@ -25,6 +25,8 @@ public:
     // that it is incomplete where events are gone.
     void compare_all(const StoreState& state, std::size_t partitions, Timestamp now);
     void fail(std::string why);
+    // From now on, some life may leave the view out.
+    void may_shed(std::size_t view) { may_be_shed_[view] = true; }
 
     const std::optional<std::string>& failure() const { return failure_; }
 
@@ -53,6 +55,7 @@ private:
     Counts& counts_;
     // When a view last had to say that events are missing.
     std::array<std::array<Timestamp, kMostPartitions>, kViews> lost_at_{};
+    std::array<bool, kViews> may_be_shed_{};
     std::optional<std::string> failure_;
 };
 

@@ -20,10 +20,12 @@ enum class Met : std::size_t {
     value,        // compared at the end, not 0
     incomplete,   // compared at the end
     added,        // a feature complete again, at the end, that had been gone
+    shed,         // a life that leaves a view out
+    resumed,      // a view complete again, at the end, that had been left out
 };
-constexpr std::array<const char*, 13> kMetNames = {
-    "calls",       "late",    "fenced",       "lost writes", "stale",      "sealed", "expired",
-    "generations", "evicted", "loaded again", "values",      "incomplete", "added"};
+constexpr std::array<const char*, 15> kMetNames = {
+    "calls",   "late",         "fenced", "lost writes", "stale", "sealed", "expired", "generations",
+    "evicted", "loaded again", "values", "incomplete",  "added", "shed",   "resumed"};
 
 class Counts {
 public:

@@ -8,7 +8,7 @@ namespace {
 constexpr PartitionLife::Limits kLimits{kAggregators, 6, 1 << 20};
 constexpr Offset kFar{1'000'000};
 
-std::vector<ViewStart> view_starts(bool with_sums) {
+std::vector<ViewStart> view_starts(bool with_sums, std::optional<std::size_t> shed) {
     std::vector<ViewStart> starts;
     for (const auto& view : plan().views) {
         starts.push_back({view->id(), view->fingerprint(), view->view().clock == View::Clock::wall, Offset{0},
@@ -16,6 +16,7 @@ std::vector<ViewStart> view_starts(bool with_sums) {
         for (const FeaturePlan& feature : view->features())
             if (with_sums || &feature != &view->features()[kSum])
                 starts.back().features.push_back({feature.name, feature.fingerprint});
+        starts.back().shed = shed && view == plan().views[*shed];
     }
     return starts;
 }
@@ -102,11 +103,15 @@ void Consumer::answer_facts() {
 
 void Consumer::handle(StartFacts& m) {
     if (m.life != lives_) return;
-    const auto decision = life_->begin(m.facts, node_.now, view_starts(node_.counts_sums));
+    shed_ = node_.sheds[partition_];
+    const bool is_told = node_.plant != Plant::no_pending;
+    const auto decision =
+        life_->begin(m.facts, node_.now, view_starts(node_.counts_sums, is_told ? shed_ : std::nullopt));
     if (!decision) return end_life();
+    if (shed_) node_.counts.met(Met::shed);
     note(*decision);
-    view_next_.clear();
-    for (const ViewProgress& view : decision->views) view_next_.push_back(view.next);
+    count_from_ = decision->count_from;
+    if (shed_) count_from_[*shed_] = kNever;
     clock_ = decision->clock;
     fetcher_.position = decision->from;
     for (Aggregator& a : aggregators) {
@@ -128,6 +133,7 @@ void Consumer::note(const StartDecision& decision) const {
                        std::to_string(decision.from.value) + ", epoch " + std::to_string(life_->epoch().value) +
                        ", generation " + std::to_string(decision.log.generation.value) + ", marks";
     for (const LogMark& mark : decision.log.marks) text += " " + std::to_string(mark.offset.value);
+    if (shed_) text += ", without " + plan().views[*shed_]->id();
     for (const std::string& line : decision.notes) text += "\n    " + line;
     *node_.trace += text + "\n";
 }
@@ -168,11 +174,18 @@ void Consumer::handle(EndOffset& m) {
 
 void Consumer::go_on() {
     if (life_->wake_due()) wakes = true;
-    if (auto update = life_->next_advance())
+    if (auto update = life_->next_advance()) {
+        if (node_.plant == Plant::early_since) put_since_back(*update);
         node_.writer.advance(partition_, life_->epoch(), std::move(*update));
+    }
     if (!life_->over()) return;
     commit(life_->next_commit());
     end_life();
+}
+
+void Consumer::put_since_back(ProgressUpdate& update) {
+    for (auto& [id, view] : update.views)
+        if (view.since && view.since != kSincePending) *view.since -= Duration{4'000};
 }
 
 void Consumer::commit(std::optional<Offset> next) {
@@ -227,7 +240,7 @@ void Consumer::take_record(EventBatch& batch, Offset offset) {
     batch.events.push_back(
         {event.time, offset, *clock_, std::span<const Value>(batch.values).subspan(first_value)});
     for (std::size_t v = 0; v < kViews; ++v) {
-        if (offset < view_next_[v] || !event.passes(v)) continue;
+        if (offset < count_from_[v] || !event.passes(v)) continue;
         batch.touches[aggregator_of(event.entity[v])].push_back(
             {static_cast<std::uint32_t>(batch.events.size() - 1), static_cast<std::uint32_t>(v),
              names[event.entity[v]]});

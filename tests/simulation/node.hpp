@@ -94,6 +94,8 @@ public:
     void forget();  // the process died
     bool living() const { return life_.has_value(); }
     bool waits_for_facts() const { return life_ && asks_facts_; }
+    // The view that this life leaves out.
+    std::optional<std::size_t> shed() const { return shed_; }
     const std::optional<PartitionLife>& life() const { return life_; }
 
     void handle_next();  // of the mailbox, which is not empty
@@ -129,6 +131,7 @@ private:
     void note(const StartDecision& decision) const;
     void take_record(EventBatch& batch, Offset offset);
     void commit(std::optional<Offset> next);
+    static void put_since_back(ProgressUpdate& update);
 
     Node& node_;
     const std::size_t partition_;
@@ -139,7 +142,8 @@ private:
     std::vector<LogMark> recorded_marks_;
     FakeLog::Fetcher fetcher_;
     std::optional<Timestamp> clock_;
-    std::vector<Offset> view_next_;
+    std::vector<Offset> count_from_;
+    std::optional<std::size_t> shed_;
 };
 
 // The connection to the store: one pipeline away at a time.
@@ -220,6 +224,7 @@ public:
     bool paused = false;
     bool commits_are_lost = false;
     bool counts_sums = true;  // else its configuration does not have the feature
+    std::array<std::optional<std::size_t>, kMostPartitions> sheds{};  // the view that the next life leaves out
     std::string* trace = nullptr;
     std::array<bool, kMostPartitions> owns{};  // as the group told it
     std::array<Consumer, kMostPartitions> consumers{Consumer(*this, 0), Consumer(*this, 1)};

@@ -25,9 +25,12 @@ enum class Plant {
     early_record,   // what is shipped counts as stored
     no_generation,  // every log passes for the one that was counted
     no_removal,     // the store goes on listing a feature that the owner does not count
+    no_pending,     // events of a view are left out, and its record does not say so
+    early_since,    // a view that was left out counts as counted since some time before it was again
 };
-constexpr std::array<const char*, 7> kPlantNames = {"none",         "no_stamp",      "no_calls",  "no_epoch",
-                                                    "early_record", "no_generation", "no_removal"};
+constexpr std::array<const char*, 9> kPlantNames = {"none",       "no_stamp",     "no_calls",
+                                                    "no_epoch",   "early_record", "no_generation",
+                                                    "no_removal", "no_pending",   "early_since"};
 
 using Plans = std::vector<std::shared_ptr<const ViewPlan>>;
 

@@ -44,6 +44,8 @@ const std::vector<World::Action>& World::actions() {
         {8, "resume", &World::resume},
         {6, "get memory", &World::get_memory},
         {10, "snapshot", &World::take_snapshot},
+        {6, "shed", &World::shed},
+        {10, "count again", &World::resume_view},
         {30, "time out", &World::time_out, true},
         {8, "take over", &World::take_over, true},
         {5, "hand over", &World::hand_over, true},
@@ -321,9 +323,11 @@ void World::end_all_faults() {
     for (Node& node : nodes_) {
         node.paused = false;
         node.commits_are_lost = false;
+        node.sheds = {};
         for (std::size_t p = 0; p < partitions_; ++p) {
             node.owns[p] = node.up && owner_[p] == index_of(node);
             if (!node.owns[p]) node.consumers[p].end_life();
+            if (node.consumers[p].shed()) node.consumers[p].stop();
             node.consumers[p].wakes = true;
         }
     }

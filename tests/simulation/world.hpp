@@ -69,6 +69,10 @@ private:
     void resume();
     void fail_life();
     void lose_commits();
+    // what a node leaves out
+    void shed();
+    void resume_view();
+    void end_for_another(Consumer& consumer);
     // faults of the store
     void take_snapshot();
     void roll_back();

@@ -70,6 +70,34 @@ void World::lose_commits() {
     node.commits_are_lost = !node.commits_are_lost;
 }
 
+// --- what a node leaves out ---
+
+// From the next life on, which may begin at once, by an end in order or not.
+void World::shed() {
+    Node& node = any_node();
+    const std::size_t p = any_partition();
+    if (!runs(node) || node.sheds[p]) return;
+    node.sheds[p] = dice_.below(kViews);
+    check_.may_shed(*node.sheds[p]);
+    end_for_another(node.consumers[p]);
+}
+
+void World::resume_view() {
+    Node& node = any_node();
+    const std::size_t p = any_partition();
+    if (!runs(node) || !node.sheds[p]) return;
+    node.sheds[p].reset();
+    end_for_another(node.consumers[p]);
+}
+
+void World::end_for_another(Consumer& consumer) {
+    if (dice_.percent(80)) {
+        consumer.stop();
+    } else if (dice_.percent(50)) {
+        consumer.end_life();
+    }
+}
+
 // --- faults of the store ---
 
 void World::take_snapshot() { store_.snapshot = store_.state; }

@@ -108,6 +108,22 @@ Result<void> AuditRound::look_at_records() {
     return {};
 }
 
+Result<void> AuditRound::look_again() {
+    const Generation generation = records_.front().record.log.generation;
+    if (auto looked = look_at_records(); !looked) return looked;
+    if (records_.front().record.log.generation != generation)
+        return changed(partition_.text() + " has begun a new generation");
+    for (const auto& view : views_) {
+        if (!view->wanted) continue;
+        auto progress = progress_of(view->plan);
+        if (!progress || progress->next < end_) return changed(partition_.text() + " has gone back");
+        if (progress->since != view->progress.since || progress->features != view->progress.features)
+            return changed(view->plan.id() + " counts anew");
+        view->progress = *std::move(progress);
+    }
+    return {};
+}
+
 Result<bool> AuditRound::keeps_all() {
     if (parts_.embedded_log) return true;
     const auto policy = parts_.queries.topic_setting(partition_.topic, "cleanup.policy", kAskTimeout);
@@ -234,23 +250,13 @@ void AuditRound::flush_batch() {
 // --- what is stored ---
 
 Result<void> AuditRound::load() {
-    const Generation generation = records_.front().record.log.generation;
-    if (auto looked = look_at_records(); !looked) return looked;
-    if (records_.front().record.log.generation != generation)
-        return changed(partition_.text() + " has begun a new generation");
-    for (const auto& view : views_) {
-        if (!view->wanted) continue;
-        auto progress = progress_of(view->plan);
-        if (!progress || progress->next < end_) return changed(partition_.text() + " has gone back");
-        if (progress->since != view->progress.since || progress->features != view->progress.features)
-            return changed(view->plan.id() + " counts anew");
-        view->progress = *std::move(progress);
+    if (auto looked = look_again(); !looked) return looked;
+    for (const auto& view : views_)
         for (const AuditRecord& one : records_)
             if (const auto known = one.record.layouts.find(view->plan.id()); known != one.record.layouts.end())
                 view->layouts.learn(known->second);
-    }
     std::map<const AuditRecord*, std::vector<EntityKey>> keys;
-    const std::string origin = HeadField{partition_.id, generation}.text();
+    const std::string origin = HeadField{partition_.id, records_.front().record.log.generation}.text();
     sample_->for_each([&](std::uint32_t view, const std::string& name, AuditSample::Entity&) {
         const auto* record = parts_.store.record_of(records_, {views_[view]->plan.id(), name, origin});
         if (record) keys[record].push_back({view, name});
@@ -375,7 +381,7 @@ void AuditRound::mismatch(const Waiting& waiting, const AuditDifference& differe
              " to " + std::to_string(entity.last->value) + ", as of " + std::to_string(unix_ms(at))});
 }
 
-// Whether the log is still what was counted: retention has taken none of it, and it was not made anew.
+// Whether the log is still what was counted, and all that was counted is of it.
 Result<void> AuditRound::confirm() {
     if (outcome_.mismatches.empty()) return {};
     const auto log = parts_.queries.range(partition_, kAskTimeout);
@@ -388,10 +394,7 @@ Result<void> AuditRound::confirm() {
     if (!found) return found.error();
     if (judge_log(known, *found, *log, end_) != LogVerdict::same)
         return changed("the log was made anew or cut");
-    if (auto looked = look_at_records(); !looked) return looked;
-    if (records_.front().record.log.generation != known.generation)
-        return changed(partition_.text() + " has begun a new generation");
-    return {};
+    return look_again();
 }
 
 }  // namespace freshet

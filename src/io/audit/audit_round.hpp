@@ -57,6 +57,8 @@ private:
 
     Result<bool> keeps_all();
     Result<void> look_at_records();
+    // Whether all views that are wanted have been counted without a gap since the last look.
+    Result<void> look_again();
     Result<void> choose_scopes();
     Result<ViewProgress> progress_of(const ViewPlan& plan) const;
     Result<void> scope_view(std::size_t view, LogRange log, Timestamp redis_now);

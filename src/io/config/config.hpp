@@ -171,6 +171,10 @@ struct IngestConfig {
     // Bytes that this node's part that reads Kafka may take, all partitions together: entities that rest are
     // forgotten and loaded from Redis when they are touched again. 0: no limit, all entities stay in memory.
     std::int64_t memory_limit = 0;
+    // How long the backlog of a source in breach stands until its views of low priority are left out, and how
+    // long it keeps its limit until they are counted again.
+    Duration shed_after{30'000};
+    Duration resume_after{60'000};
 
     friend bool operator==(const IngestConfig&, const IngestConfig&) = default;
 };

@@ -78,6 +78,7 @@ public:
             check_metrics_access(*metrics, config_, errors_);
         if (errors_.any()) return errors_.first();
         warn_of_unused_sources();
+        warn_of_idle_priorities();
         config_.warnings = errors_.warnings();
         return std::move(config_);
     }
@@ -161,6 +162,7 @@ private:
             }
         }
         if (key == "sources") sources_ = std::move(first);
+        if (key == "views") views_ = std::move(first);
     }
 
     void check_dead_letters() {
@@ -183,8 +185,25 @@ private:
         }
     }
 
+    void warn_of_idle_priorities() {
+        const auto& views = config_.definitions.views;
+        for (const View& view : views) {
+            const auto is_worth_it = [&](const View& other) {
+                return other.source == view.source && other.priority != Priority::low &&
+                       tightest_staleness(other);
+            };
+            if (view.priority != Priority::low || std::ranges::any_of(views, is_worth_it)) continue;
+            errors_.warn(views_.at(view.name), "view " + view.name +
+                                                   ": `priority: low` does nothing, since no view "
+                                                   "of source " +
+                                                   view.source +
+                                                   " but those of low priority has a "
+                                                   "max_staleness to keep");
+        }
+    }
+
     std::vector<ConfigNode> documents_;  // the main file first
-    std::map<std::string, ConfigPlace> sources_;
+    std::map<std::string, ConfigPlace> sources_, views_;
     ConfigErrors errors_;
     Config config_;
 };

@@ -326,11 +326,13 @@ void read_store(const ConfigNode& node, StoreConfig& store, ConfigErrors& errors
 }
 
 void read_ingest(const ConfigNode& node, IngestConfig& ingest, ConfigErrors& errors) {
-    const MapReader map{
-        node,
-        "ingest",
-        {{"aggregators", "batch_events", "max_inflight_events", "max_inflight_bytes", "memory_limit"}, {}, {}},
-        errors};
+    const MapReader map{node,
+                        "ingest",
+                        {{"aggregators", "batch_events", "max_inflight_events", "max_inflight_bytes",
+                          "memory_limit", "shed_after", "resume_after"},
+                         {},
+                         {}},
+                        errors};
     const std::size_t before = errors.count();
     map.integer("aggregators", 1, 64, ingest.aggregators_per_partition);
     map.integer("batch_events", 1, 65'536, ingest.batch_events);
@@ -338,6 +340,13 @@ void read_ingest(const ConfigNode& node, IngestConfig& ingest, ConfigErrors& err
     map.bytes("max_inflight_bytes", 64 << 10, 64LL << 30, ingest.max_inflight_bytes);
     const ConfigNode* const limit = map.find("memory_limit");
     if (!limit || limit->text != "none") map.bytes("memory_limit", 64 << 20, 1LL << 50, ingest.memory_limit);
+    const auto read_time = [&](const char* name, Duration least, Duration& into) {
+        if (const ConfigNode* time = map.find(name))
+            into =
+                read_duration(*time, map.name_of(name), least, std::chrono::hours{24}, errors).value_or(into);
+    };
+    read_time("shed_after", Duration{4'000}, ingest.shed_after);
+    read_time("resume_after", Duration{1'000}, ingest.resume_after);
     if (errors.count() == before && ingest.max_inflight_events < ingest.batch_events) {
         const ConfigNode* at = map.find("max_inflight_events");
         if (at == nullptr) at = map.find("batch_events");

@@ -85,8 +85,8 @@ void read_contents(const MapReader& map, const std::string& what, const Source& 
     }
 }
 
-const std::vector<std::string> kViewKeys{"version", "source", "entity",   "clock",     "start",
-                                         "where",   "retain", "features", "freshness", "owner"};
+const std::vector<std::string> kViewKeys{"version", "source",   "entity",    "clock",    "start", "where",
+                                         "retain",  "features", "freshness", "priority", "owner"};
 
 // What a service's `view.feature` names, or a complaint.
 std::optional<std::pair<std::string, std::string>> find_feature(const ConfigNode& node, const std::string& what,
@@ -118,6 +118,18 @@ std::optional<std::pair<std::string, std::string>> find_feature(const ConfigNode
     return std::pair{view_name, feature_name};
 }
 
+Priority read_priority(const ConfigNode& node, const std::string& what, ConfigErrors& errors) {
+    if (node.text == "high") {
+        errors.add(node.place,
+                   what + " is low or normal, since all views of a source are counted together; write " +
+                       "`priority: high` at the source, or `priority: low` at the views that may be " +
+                       "left out for others");
+        return Priority::normal;
+    }
+    constexpr Choice priorities[] = {{"low"}, {"normal"}};  // in the order of Priority
+    return static_cast<Priority>(read_choice(node, what, priorities, errors).value_or(1));
+}
+
 std::string read_owner(const ConfigNode& node, const std::string& what, ConfigErrors& errors) {
     auto owner = read_text(node, what, errors);
     if (owner && !is_owner(*owner))
@@ -147,6 +159,8 @@ void read_view(const ConfigEntry& entry, Definitions& definitions, ConfigErrors&
     if (const ConfigNode* start = map.find("start")) view.start = read_start(*start, what + ".start", errors);
     if (const ConfigNode* freshness = map.find("freshness"))
         read_freshness(*freshness, what, view.freshness, errors);
+    if (const ConfigNode* priority = map.find("priority"))
+        view.priority = read_priority(*priority, what + ".priority", errors);
     if (const ConfigNode* owner = map.find("owner")) view.owner = read_owner(*owner, what + ".owner", errors);
 
     const Source* source = find_source(map, what, definitions, errors);

@@ -21,6 +21,21 @@ std::string lower(std::string_view text) {
     return out;
 }
 
+// How many features of the view are incomplete now.
+std::string told_incomplete(const ServedView& view, const LookupRouter::Overall& overall, Timestamp now) {
+    const bool wall = view.plan.view().clock == View::Clock::wall;
+    const auto at = wall ? std::optional(now) : overall.clock;
+    std::size_t incomplete = 0;
+    for (std::size_t f = 0; f < overall.since.size(); ++f) {
+        const Duration hop = view.plan.resolutions()[view.plan.features()[f].resolution].hop;
+        if (!is_complete(overall.since[f], at ? view.windows[f] : std::nullopt, hop, at.value_or(now)))
+            ++incomplete;
+    }
+    if (incomplete == 0) return "";
+    return ", incomplete: " + std::to_string(incomplete) + " of " + std::to_string(view.windows.size()) +
+           " features";
+}
+
 }  // namespace
 
 struct LookupCommands::Command {
@@ -227,7 +242,8 @@ void LookupCommands::write_status(const LookupShared& shared, LookupEngine& engi
                 std::to_string(router.primaries().front()->progress.partitions(view->topic).size()) +
                 " partitions, " +
                 (staleness ? std::to_string(staleness->count()) + " ms behind" : "staleness not known") +
-                (overall.foreign.empty() ? "" : ", " + overall.foreign + " counted under another definition");
+                (overall.foreign.empty() ? "" : ", " + overall.foreign + " counted under another definition") +
+                told_incomplete(*view, overall, router.redis_now(engine.now));
         }
         lines.emplace_back("view " + view->plan.id(), std::move(text));
     }

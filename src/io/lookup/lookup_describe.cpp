@@ -196,6 +196,7 @@ void write_view(const ServedView& served, RespWriter& out) {
     if (view.where) pairs.add("where", view.where->text());
     pairs.add_duration("max_staleness_ms", view.freshness.max_staleness);
     pairs.add("on_breach", name_of(view.freshness.on_breach));
+    if (view.priority == Priority::low) pairs.add("priority", "low");
     if (!view.owner.empty()) pairs.add("owner", view.owner);
     RespWriter& features = pairs.begin("features");
     features.array(view.features.size());

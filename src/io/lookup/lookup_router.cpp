@@ -201,6 +201,10 @@ LookupRouter::Overall LookupRouter::overall(const ServedView& view) const {
         const ViewProgressSummary& summary = progress.summary(view);
         if (all.foreign.empty()) all.foreign = summary.foreign;
         watermark.add(summary.watermark);
+        all.clock = std::max(all.clock, summary.clock);
+        all.since.resize(std::max(all.since.size(), summary.since.size()));
+        for (std::size_t f = 0; f < summary.since.size(); ++f)
+            all.since[f] = std::max(all.since[f], summary.since[f]);
     }
     all.watermark = watermark.get();
     return all;

@@ -76,6 +76,8 @@ public:
         bool settled = true;
         std::string foreign;
         std::optional<Timestamp> watermark;
+        std::optional<Timestamp> clock;               // ViewProgressSummary's
+        std::vector<std::optional<Timestamp>> since;  // likewise
     };
     Overall overall(const ServedView& view) const;
     // The partition with the lowest watermark, or with none.
