@@ -115,7 +115,7 @@ private:
         if (!counts) return unreachable(counts.error());
         const auto count = counts->find(topic);
         for (const auto& [partition, consumer] : of) {
-            const auto range = ask([&] { return log_->range(partition, kTimeout); });
+            const auto range = ask([&, &partition = partition] { return log_->range(partition, kTimeout); });
             if (!range) return unreachable(range.error());
             if (count != counts->end()) send(consumer, EndOffset{counted_at, range->end, count->second});
         }

@@ -135,16 +135,16 @@ TEST_CASE("what does not decode is corrupt and quoted") {
         {"epoch", "99999999999999999999"},
         {"v:a@1", "9223372036854775808 - - 0"},
     };
-    for (const auto& [name, value] : wrong) {
-        CAPTURE(name);
-        CAPTURE(value);
+    for (const auto& pair : wrong) {
+        CAPTURE(pair.first);
+        CAPTURE(pair.second);
         RecordFields fields = encode_record(full_record());
         for (auto& field : fields)
-            if (field.first == name) field.second = value;
+            if (field.first == pair.first) field.second = pair.second;
         const auto decoded = decode_record(flat(fields));
         REQUIRE_FALSE(decoded);
         CHECK(decoded.error().code == Errc::corrupt);
-        CHECK(decoded.error().message.find("\"" + value + "\"") != std::string::npos);
+        CHECK(decoded.error().message.find("\"" + pair.second + "\"") != std::string::npos);
     }
 }
 

@@ -39,7 +39,7 @@ inline Head copy_of(const ViewPlan& plan, const HeadView& view) {
         out.sealed_to = r.sealed_to;
         for (std::size_t w = 0; w < r.merged.size(); ++w) {
             const HeadView::Merge& m = r.merged[w];
-            Merged& merged = out.merged.emplace_back(Merged{m.from, m.complete_from, m.tiles, {}});
+            Merged& merged = out.merged.emplace_back(Merged{{m.from, m.complete_from, m.tiles}, {}});
             if (m.tiles == 0) continue;
             Tile all = unpack(resolution.rows, m.row);
             for (const std::size_t a : resolution.windows[w].accumulators)

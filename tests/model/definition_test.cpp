@@ -46,9 +46,9 @@ TEST_CASE(
         {1h, 1min},     {90min, 1min},   {6h, 5min},       {24h, 10min}, {48h, 30min}, {7 * 24h, 1h},
         {30 * 24h, 6h}, {60 * 24h, 24h}, {365 * 24h, 24h}, {367s, 1s},   {3601s, 1s},
     };
-    for (const auto& [window, hop] : expected) {
-        CAPTURE(window.count());
-        CHECK(default_hop(window) == hop);
+    for (const auto& pair : expected) {
+        CAPTURE(pair.first.count());
+        CHECK(default_hop(pair.first) == pair.second);
     }
 }
 
@@ -78,11 +78,11 @@ using Change = std::pair<const char*, std::function<void(Source&, View&)>>;
 // Calls `of` with the definition as it is and after each change; all are different.
 void check_all_differ(std::span<const Change> changes, const auto& of) {
     std::vector<std::uint64_t> seen{of(a_source(), a_view())};
-    for (const auto& [what, change] : changes) {
-        CAPTURE(what);
+    for (const Change& change : changes) {
+        CAPTURE(change.first);
         Source source = a_source();
         View view = a_view();
-        change(source, view);
+        change.second(source, view);
         const std::uint64_t changed = of(source, view);
         CHECK(std::ranges::find(seen, changed) == seen.end());
         seen.push_back(changed);
@@ -165,11 +165,11 @@ TEST_CASE("what changes no value leaves the fingerprint alone") {
         {"dead-letter topic", [](Source& s, View&) { s.dead_letter_topic = "other"; }},
         {"version, which stands beside it", [](Source&, View& v) { v.version = 2; }},
     };
-    for (const auto& [what, change] : changes) {
-        CAPTURE(what);
+    for (const Change& change : changes) {
+        CAPTURE(change.first);
         Source source = a_source();
         View view = a_view();
-        change(source, view);
+        change.second(source, view);
         CHECK(fingerprint(source, view) == fingerprint(a_source(), a_view()));
     }
 }

@@ -172,7 +172,7 @@ void World::send_pipeline(Node& node) {
     if (node.writer.away()) return;
     std::vector<Call> calls = node.writer.next_pipeline();
     if (calls.empty()) return;
-    Connection& connection = connections_[index_of(node)].emplace();
+    Connection& connection = connections_[index_of(node)].emplace(Connection{});
     connection.calls = calls.size();
     connection.pending.assign(std::make_move_iterator(calls.begin()), std::make_move_iterator(calls.end()));
 }
