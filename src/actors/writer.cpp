@@ -131,7 +131,8 @@ private:
     }
 
     bool do_loads() {
-        std::stable_partition(loads_.begin(), loads_.end(), [](const auto& load) { return !load.request.gives_way; });
+        std::stable_partition(loads_.begin(), loads_.end(),
+                              [](const auto& load) { return !load.request.gives_way; });
         for (bool gave_way = false; !loads_.empty() && !gave_way; loads_.pop_front()) {
             auto& [request, promise] = loads_.front();
             gave_way = request.gives_way;

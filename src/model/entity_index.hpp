@@ -28,9 +28,9 @@ public:
     // Hints before find(), in this order and with other work between.
     void prefetch(std::uint64_t hash) const { __builtin_prefetch(&cells_[hash & mask()]); }
     void prefetch_entry(std::uint64_t hash) const {
-        const char* const entry = reinterpret_cast<const char*>(cells_[hash & mask()].entry.get());
-        __builtin_prefetch(entry);
-        __builtin_prefetch(entry + 64);
+        const auto entry = reinterpret_cast<std::uintptr_t>(cells_[hash & mask()].entry.get());
+        __builtin_prefetch(reinterpret_cast<const void*>(entry));
+        __builtin_prefetch(reinterpret_cast<const void*>(entry + 64));
     }
 
     // Null if there is none.

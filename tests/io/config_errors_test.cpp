@@ -6,7 +6,7 @@
 namespace freshet {
 namespace {
 
-using namespace test;
+using namespace test::config_errors;
 
 TEST_CASE("what is not the YAML we take is refused where it stands") {
     const std::pair<std::string, std::string> cases[] = {

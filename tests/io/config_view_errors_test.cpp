@@ -4,7 +4,7 @@
 namespace freshet {
 namespace {
 
-using namespace test;
+using namespace test::config_errors;
 
 TEST_CASE("a wrong view is told with its place and the mend") {
     check_table(R"(

@@ -131,6 +131,9 @@ TEST_CASE("two members share the partitions and hand them over once the listener
         const std::string topic = kafka.create_topic("shared", 4);
         fill(*producer_for(kafka), topic, 4, 0, 1000);
         const std::string group = kafka.unused_name("group");
+        std::promise<void> let_go;
+        std::promise<std::vector<Partition>> asked;
+        std::atomic<bool> once = false;
         Member first(kafka, group);
         first.join_and_get({topic}, 4);
         std::map<Partition, std::unique_ptr<Reader>> readers;
@@ -141,9 +144,6 @@ TEST_CASE("two members share the partitions and hand them over once the listener
             first.log->commit(part(topic, p), Offset{100});
         }
 
-        std::promise<void> let_go;
-        std::promise<std::vector<Partition>> asked;
-        std::atomic<bool> once = false;
         first.on_revoked = [&](const std::vector<Partition>& partitions) {
             if (once.exchange(true)) return;
             asked.set_value(partitions);

@@ -70,7 +70,7 @@ public:
     // What is wrong in the end; empty: nothing.
     std::string run() {
         for (int i = 0; i < kSteps; ++i) {
-            for (auto& server : cluster_.servers) server->set_now(from_unix_ms(i));
+            for (auto& server : cluster_.servers) server->set_now(from_unix_ms(i + 1));
             step();
             if (std::string wrong = look(); !wrong.empty()) return wrong;
         }

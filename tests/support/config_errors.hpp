@@ -8,7 +8,7 @@
 
 #include "io/config/config_file.hpp"
 
-namespace freshet::test {
+namespace freshet::test::config_errors {
 
 inline const std::string kSource =
     "sources: {s: {topic: t, fields: {n: int, x: float, name: string, ok: bool}}}\n";
@@ -33,4 +33,4 @@ inline void check_table(const std::string& table, const std::string& before, con
     CHECK(rows > 0);
 }
 
-}  // namespace freshet::test
+}  // namespace freshet::test::config_errors
