@@ -44,7 +44,7 @@ bool LookupEngine::take_moment(LookupRequest& request, LookupStore& store) {
 bool LookupEngine::vouched_for(LookupRequest& request, std::size_t row) {
     const LookupStore& store = *request.rows[row].store;
     const std::size_t topic = request.query.view->topic;
-    if (!store.progress.fell_back(topic)) return true;
+    if (!store.progress.doubts_slots(topic)) return true;
     if (store.progress.vouches_for(topic, slot_of(head_key(request, row)))) return true;
     fail(request, "UNAVAILABLE",
          store.redis.where() + " has come back with a copy of its data from before it received this entity");

@@ -230,7 +230,7 @@ void LookupProgress::take_time(Topic& topic, const RedisAnswer& answer) {
     const bool moved = std::exchange(topic.moved, false);
     topic.settled = topic.named <= read && !moved && !lacks_a_record(topic);
     if (!topic.settled) topic.asked.reset();
-    topic.fell_back = std::ranges::any_of(
+    topic.doubts_slots = std::ranges::any_of(
         topic.partitions, [](const PartitionProgress& partition) { return partition.only_covers.has_value(); });
     if (topic.named > 0) provide(topic, topic.named);
     summarize(topic);

@@ -72,7 +72,7 @@ public:
     // may have come from one that has lost what it held, or the replica may not have it yet.
     bool vouches_for(std::size_t topic, Slot slot) const;
     // Whether it may be false for any slot.
-    bool fell_back(std::size_t topic) const { return topics_[topic].fell_back; }
+    bool doubts_slots(std::size_t topic) const { return topics_[topic].doubts_slots; }
     const std::optional<ViewProgress>& progress(const ServedView& view, std::size_t partition) const;
 
     // Never behind Redis's own clock, so that no staleness is understated. Requires knows_time(). A watermark
@@ -102,7 +102,7 @@ private:
         std::string new_trouble;
         std::string trouble;
         bool settled = false;
-        bool fell_back = false;
+        bool doubts_slots = false;
         bool moved = false;  // some record is no longer where it was looked for
         bool layouts_wanted = false;
         std::uint64_t placed = 0;  // the version of the places that the commands name
