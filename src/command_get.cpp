@@ -13,14 +13,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct FeatureAnswer {
+struct ShownFeature {
     std::string name;
     Json value;
     std::string status;
 };
 
-struct EntityAnswer {
-    std::vector<FeatureAnswer> features;
+struct ShownEntity {
+    std::vector<ShownFeature> features;
     std::optional<std::int64_t> staleness_ms;
     std::optional<std::int64_t> newest_event_ms;
 };
@@ -55,14 +55,14 @@ std::optional<FieldType> type_of(const Definitions* definitions, const std::stri
 }
 
 // [[name, value ...], [status ...], staleness, newest event]
-Result<EntityAnswer> read_row(const RedisAnswer& row, const AskOptions& options,
-                              const Definitions* definitions) {
+Result<ShownEntity> read_row(const RedisAnswer& row, const AskOptions& options,
+                             const Definitions* definitions) {
     const Error unknown{Errc::unavailable, "the node's answer is not understood; is it of another version?"};
     if (!row.is_array() || row.elements.size() != 4) return unknown;
     const auto& values = row.elements[0].elements;
     const auto& statuses = row.elements[1].elements;
     if (values.size() != 2 * statuses.size()) return unknown;
-    EntityAnswer answer{{}, integer_of(row.elements[2]), integer_of(row.elements[3])};
+    ShownEntity answer{{}, integer_of(row.elements[2]), integer_of(row.elements[3])};
     for (std::size_t i = 0; i < statuses.size(); ++i) {
         const std::string name(values[2 * i].text);
         answer.features.push_back({name, value_of(values[2 * i + 1], type_of(definitions, options.view, name)),
@@ -71,13 +71,13 @@ Result<EntityAnswer> read_row(const RedisAnswer& row, const AskOptions& options,
     return answer;
 }
 
-void print_json(const AskOptions& options, const EntityAnswer& answer) {
+void print_json(const AskOptions& options, const ShownEntity& answer) {
     Json out;
     out["view"] = options.view;
     out["entity"] = options.entities;
     Json values = Json::object();
     Json statuses = Json::object();
-    for (const FeatureAnswer& feature : answer.features) {
+    for (const ShownFeature& feature : answer.features) {
         values[feature.name] = feature.value;
         statuses[feature.name] = feature.status;
     }
@@ -88,14 +88,9 @@ void print_json(const AskOptions& options, const EntityAnswer& answer) {
     std::cout << text_of(out) << "\n";
 }
 
-std::string shown_value(const Json& value) {
-    if (value.is_null()) return "-";
-    return value.is_string() ? value.get<std::string>() : text_of(value);
-}
-
-void print_table(const EntityAnswer& answer) {
+void print_table(const ShownEntity& answer) {
     std::vector<std::vector<std::string>> rows{{"FEATURE", "VALUE", "STATUS"}};
-    for (const FeatureAnswer& feature : answer.features)
+    for (const ShownFeature& feature : answer.features)
         rows.push_back({feature.name, shown_value(feature.value), feature.status});
     std::cout << table_of(rows) << "\n";
     std::cout << "staleness     "
@@ -119,7 +114,7 @@ int command_get(const AskOptions& options) {
     command.insert(command.end(), options.entities.begin(), options.entities.end());
     if (options.at) command.insert(command.end(), {"AT", std::to_string(*options.at)});
     command.emplace_back("META");
-    Result<EntityAnswer> answer = Error{Errc::unavailable, "no answer"};
+    Result<ShownEntity> answer = Error{Errc::unavailable, "no answer"};
     const auto asked =
         (*client)->ask(command, [&](const RedisAnswer& row) { answer = read_row(row, options, definitions); });
     if (!asked) return failed(asked.error(), kFailed);

@@ -40,11 +40,6 @@ Json pairs_of_reply(const RedisAnswer& answer) {
     return object;
 }
 
-std::string shown_value(const Json& value) {
-    if (value.is_null()) return "-";
-    return value.is_string() ? value.get<std::string>() : text_of(value);
-}
-
 Result<Json> ask_status(const AskTarget& target, const AskOptions& options) {
     auto client = connect_to(target, options);
     if (!client) return client.error();

@@ -94,6 +94,11 @@ std::string text_of(const nlohmann::ordered_json& json) {
     return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+std::string shown_value(const nlohmann::ordered_json& value) {
+    if (value.is_null()) return "-";
+    return value.is_string() ? value.get<std::string>() : text_of(value);
+}
+
 std::string printable(std::string_view bytes) {
     // What ends a line, or is taken for an order by a terminal: C0, DEL, and C1 (U+0080 to U+009F).
     const auto is_order = [](std::string_view character) {

@@ -47,6 +47,8 @@ Result<std::unique_ptr<RespClient>> connect_to(const AskTarget& target, const As
 nlohmann::ordered_json json_of(const Scalar& value);
 // In one line; bytes that are not UTF-8 are replaced.
 std::string text_of(const nlohmann::ordered_json& json);
+// The same, for people: "-" for null, and strings without quotes.
+std::string shown_value(const nlohmann::ordered_json& json);
 
 // For a terminal: control characters, and bytes that are not UTF-8, as \\xNN.
 std::string printable(std::string_view bytes);

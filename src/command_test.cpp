@@ -67,7 +67,7 @@ void print_text(const TestFile& file, const FeatureTest& test, const FeatureVerd
     if (verdict.late > 0) std::cout << "  " << verdict.late << " events came too late and were dropped\n";
 }
 
-Json json_of(const FeatureFailure& failure) {
+Json json_of_failure(const FeatureFailure& failure) {
     Json out{{"place", failure.place}};
     if (failure.source.empty()) {
         out["view"] = failure.view;
@@ -90,7 +90,7 @@ Json json_of(const FeatureFailure& failure) {
 
 void print_json(const TestFile& file, const FeatureTest& test, const FeatureVerdict& verdict) {
     Json failures = Json::array();
-    for (const FeatureFailure& failure : verdict.failures) failures.push_back(json_of(failure));
+    for (const FeatureFailure& failure : verdict.failures) failures.push_back(json_of_failure(failure));
     const Json line{{"file", file.path},    {"line", test.place.line},
                     {"test", test.name},    {"passed", verdict.failures.empty()},
                     {"late", verdict.late}, {"failures", std::move(failures)}};

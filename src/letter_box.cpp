@@ -4,8 +4,8 @@ namespace freshet {
 
 namespace {
 
-constexpr Duration kAskTimeout{10'000};
-constexpr Duration kPatience{30'000};
+constexpr Duration kLetterTimeout{10'000};
+constexpr Duration kLetterPatience{30'000};
 
 }  // namespace
 
@@ -22,14 +22,14 @@ Result<std::unique_ptr<LetterBox>> LetterBox::open(const KafkaSettings& settings
 Result<void> LetterBox::find_ranges(const KafkaSettings& settings) {
     const auto queries = KafkaQueries::open(settings, reports_);
     if (!queries) return queries.error();
-    const auto counts = (*queries)->partition_counts({topic_}, kAskTimeout);
+    const auto counts = (*queries)->partition_counts({topic_}, kLetterTimeout);
     if (!counts && counts.error().code == Errc::not_found)
         return Error{Errc::not_found, "the topic of dead letters " + topic_ + " does not exist at " +
                                           settings.brokers + "; create it (kafka-topics.sh --create --topic " +
                                           topic_ + "), or correct dead_letter_topic"};
     if (!counts) return counts.error();
     for (std::int32_t id = 0; id < counts->at(topic_); ++id) {
-        const auto range = (*queries)->range({topic_, PartitionId{id}}, kAskTimeout);
+        const auto range = (*queries)->range({topic_, PartitionId{id}}, kLetterTimeout);
         if (!range) return range.error();
         ranges_[PartitionId{id}] = *range;
     }
@@ -37,7 +37,7 @@ Result<void> LetterBox::find_ranges(const KafkaSettings& settings) {
 }
 
 Result<void> LetterBox::fill_ledger() {
-    return reader_->read(topic_, ranges_, kPatience, [this](const TopicRecord& record) {
+    return reader_->read(topic_, ranges_, kLetterPatience, [this](const TopicRecord& record) {
         auto read = read_letter(record);
         if (!read) {
             ++strange_;
@@ -59,7 +59,7 @@ Result<void> LetterBox::each(const LetterFilter& filter, const Sink& sink) {
         if (at < range->second.low || at >= range->second.end) return {};
         ranges = {{filter.place->partition, {at, at.next()}}};
     }
-    return reader_->read(topic_, ranges, kPatience, [&](const TopicRecord& record) {
+    return reader_->read(topic_, ranges, kLetterPatience, [&](const TopicRecord& record) {
         const auto read = read_letter(record);
         const Letter* const letter = read ? std::get_if<Letter>(&*read) : nullptr;
         return letter == nullptr || !filter.takes(*letter) || sink(*letter, record);

@@ -13,8 +13,8 @@ namespace {
 constexpr Duration kTimeout{30'000};
 constexpr Duration kAbandonTimeout{5000};
 // A transaction ends with whichever it reaches first; readers of the topic wait for its end.
-constexpr std::size_t kBatchLetters = 500;
-constexpr std::size_t kBatchBytes = 4 << 20;
+constexpr std::size_t kLetterBatch = 500;
+constexpr std::size_t kLetterBatchBytes = 4 << 20;
 constexpr int kAttempts = 3;
 constexpr Duration kVisibleTimeout{5000};
 constexpr Duration kVisiblePause{10};
@@ -90,7 +90,7 @@ Result<void> LetterReplay::send(LetterBox& box, const std::set<LetterPlace>& pla
         hold(letter, record);
         if (give_up_()) {
             sent = Error{Errc::unavailable, "interrupted"};
-        } else if (held_.size() >= kBatchLetters || held_bytes_ >= kBatchBytes) {
+        } else if (held_.size() >= kLetterBatch || held_bytes_ >= kLetterBatchBytes) {
             sent = send_held(box.topic());
         }
         return static_cast<bool>(sent);

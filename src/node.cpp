@@ -36,7 +36,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-constexpr Duration kAskTimeout{5000};
+constexpr Duration kKafkaTimeout{5000};
 constexpr seconds kStuckAfter{30};
 
 class LookupMetrics : public LookupObserver {
@@ -261,7 +261,7 @@ Result<std::map<std::string, std::int32_t>> Node::Parts::find_topics(const std::
     using Counts = std::map<std::string, std::int32_t>;
     return wait_for<Counts>(
         [&]() -> Result<Counts> {
-            auto counts = event_log->partition_counts(topics, kAskTimeout);
+            auto counts = event_log->partition_counts(topics, kKafkaTimeout);
             // It may be on its way, and a broker that has just started does not know its topics yet.
             if (!counts && counts.error().code == Errc::not_found)
                 return Error{Errc::unavailable, counts.error().message};
@@ -301,7 +301,7 @@ Result<void> Node::Parts::start_ingest() {
     if (!counts) return counts.error();
     warn_of_queues(*counts);
     const auto cluster =
-        wait_for<std::string>([&] { return event_log->cluster_id(kAskTimeout); }, callbacks.give_up);
+        wait_for<std::string>([&] { return event_log->cluster_id(kKafkaTimeout); }, callbacks.give_up);
     if (!cluster) return cluster.error();
     auto letters =
         KafkaDeadLetters::open(kafka_settings(), [](const Error& error) { log::warn(error.message); });

@@ -19,7 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr Duration kAskTimeout = std::chrono::seconds{10};
+constexpr Duration kReplayTimeout = std::chrono::seconds{10};
 // Without a single acknowledgement.
 constexpr auto kPatience = std::chrono::seconds{60};
 constexpr auto kObserveEvery = std::chrono::milliseconds{200};
@@ -133,7 +133,7 @@ private:
     Result<std::int32_t> partitions_of(const std::string& topic) {
         const auto known = partitions_.find(topic);
         if (known != partitions_.end()) return known->second;
-        const auto counts = queries_->partition_counts({topic}, kAskTimeout);
+        const auto counts = queries_->partition_counts({topic}, kReplayTimeout);
         if (!counts) return counts.error();
         return partitions_[topic] = counts->at(topic);
     }

@@ -12,8 +12,8 @@ namespace freshet {
 namespace {
 
 using std::chrono::milliseconds;
-constexpr milliseconds kFirstBackOff{20};
-constexpr milliseconds kLongestBackOff{1000};
+constexpr milliseconds kFirstRetry{20};
+constexpr milliseconds kLongestRetry{1000};
 
 class Writer : public WriterActor::base {
 public:
@@ -86,13 +86,13 @@ private:
         scheduled_ = false;
         const bool answered = take_epochs() && write_flushes() && do_loads() && do_advances();
         if (answered) {
-            back_off_ = kFirstBackOff;
+            back_off_ = kFirstRetry;
             // What gave way goes on behind all that has come meanwhile.
             if (!flushes_.empty() || !loads_.empty()) schedule(milliseconds{0});
             return;
         }
         schedule(back_off_);
-        back_off_ = std::min(back_off_ * 2, kLongestBackOff);
+        back_off_ = std::min(back_off_ * 2, kLongestRetry);
     }
 
     // Whether Redis answered at all; if not, the request stays where it is. Logs the first of a row.
@@ -172,7 +172,7 @@ private:
     FenceBook book_;
     bool scheduled_ = false;
     bool unreachable_ = false;
-    milliseconds back_off_ = kFirstBackOff;
+    milliseconds back_off_ = kFirstRetry;
 };
 
 }  // namespace

@@ -43,7 +43,7 @@ std::map<std::string, std::string> labels_of(const Partition& partition) {
 std::map<std::string, std::string> label(const char* name, std::string_view value) {
     return {{name, std::string(value)}};
 }
-double seconds(std::chrono::nanoseconds took) { return std::chrono::duration<double>(took).count(); }
+double in_seconds(std::chrono::nanoseconds took) { return std::chrono::duration<double>(took).count(); }
 
 BucketCounts counts_of(const prometheus::ClientMetric::Histogram& histogram) {
     BucketCounts counts;
@@ -208,7 +208,7 @@ void Metrics::event_dropped(std::string_view topic, std::string_view reason, std
         .Increment(static_cast<double>(events));
 }
 void Metrics::readable(std::string_view topic, Duration after) {
-    impl_->readable.Add(label("topic", topic), kFreshness).Observe(seconds(after));
+    impl_->readable.Add(label("topic", topic), kFreshness).Observe(in_seconds(after));
 }
 void Metrics::lag(const Partition& partition, std::int64_t events) {
     impl_->lag.Add(labels_of(partition)).Set(static_cast<double>(events));
@@ -219,7 +219,7 @@ void Metrics::forget_partition(const Partition& partition) {
 void Metrics::flushed(std::uint64_t entities, std::uint64_t bytes, std::chrono::nanoseconds took) {
     impl_->flush_entities.Increment(static_cast<double>(entities));
     impl_->flush_bytes.Increment(static_cast<double>(bytes));
-    impl_->flush_seconds.Observe(seconds(took));
+    impl_->flush_seconds.Observe(in_seconds(took));
 }
 void Metrics::loaded(std::uint64_t entities) { impl_->loads.Increment(static_cast<double>(entities)); }
 void Metrics::evicted(std::uint64_t entities) { impl_->evictions.Increment(static_cast<double>(entities)); }
@@ -233,7 +233,7 @@ void Metrics::life_cut(const Partition& partition, std::string_view reason) {
 void Metrics::looked_up(std::string_view command, std::uint64_t entities, std::chrono::nanoseconds took) {
     auto series = impl_->lookup_series.find(command);
     if (series == impl_->lookup_series.end()) series = impl_->lookup_series.find("other");
-    series->second.seconds.Observe(seconds(took));
+    series->second.seconds.Observe(in_seconds(took));
     if (entities > 0) series->second.entities.Increment(static_cast<double>(entities));
 }
 void Metrics::lookup_error(std::string_view code) { impl_->lookup_errors.Add(label("code", code)).Increment(); }
@@ -265,7 +265,7 @@ void Metrics::audit_skipped(std::string_view reason, std::uint64_t features) {
 }
 void Metrics::audit_round(Timestamp ended, Duration took) {
     impl_->audit_ended.Set(static_cast<double>(unix_ms(ended)) / 1000);
-    impl_->audit_took.Set(seconds(took));
+    impl_->audit_took.Set(in_seconds(took));
 }
 void Metrics::looked_in_cache(std::uint64_t found, std::uint64_t not_found) {
     if (found > 0) impl_->cache_hits.Increment(static_cast<double>(found));

@@ -6,6 +6,8 @@
 #include <set>
 #include <stdexcept>
 
+#include "model/characters.hpp"
+
 namespace freshet {
 
 std::string_view name_of(Function function) {
@@ -108,9 +110,7 @@ std::uint64_t fnv1a(std::string_view text) {
     return hash;
 }
 
-bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
+bool is_word(char c) { return is_letter(c) || is_digit(c) || c == '_'; }
 
 // The words of an expression outside its string literals; a superset of the fields it reads.
 void collect_words(std::string_view text, std::set<std::string_view>& words) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "model/characters.hpp"
 #include "model/definition.hpp"
 #include "model/nearest_name.hpp"
 
@@ -27,11 +28,7 @@ struct Token {
     std::size_t at = 0;
 };
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '.' ||
-           (c & 0x80);
-}
+bool continues_word(char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '.' || (c & 0x80); }
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 bool is_number(FieldType type) { return type == FieldType::int64 || type == FieldType::float64; }
@@ -293,8 +290,8 @@ private:
         const char next = at + 1 < text_.size() ? text_[at + 1] : '\0';
         if (c == '\'' || c == '"') return string_token(c);
         std::size_t end = at + 1;
-        if (is_word(c) || (c == '-' && is_digit(next))) {
-            while (end < text_.size() && is_word(text_[end])) ++end;
+        if (continues_word(c) || (c == '-' && is_digit(next))) {
+            while (end < text_.size() && continues_word(text_[end])) ++end;
             token_.kind = is_digit(c) || c == '-' ? Token::Kind::number : Token::Kind::word;
         } else {
             token_.kind = Token::Kind::symbol;

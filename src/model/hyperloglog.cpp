@@ -82,7 +82,7 @@ std::string shorter_runs(const std::uint8_t* registers) {
     return out.size() < kPackedBytes ? out : std::string();
 }
 
-Error corrupt(const char* what) { return {Errc::corrupt, std::string("hyperloglog: ") + what}; }
+Error no_sketch(const char* what) { return {Errc::corrupt, std::string("hyperloglog: ") + what}; }
 
 }  // namespace
 
@@ -172,20 +172,20 @@ void HyperLogLog::append_to(std::string& out) const {
 }
 
 Result<HyperLogLog> HyperLogLog::parse(std::string_view bytes) {
-    if (bytes.empty()) return corrupt("no bytes");
+    if (bytes.empty()) return no_sketch("no bytes");
     const std::string_view body = bytes.substr(1);
     if (bytes.front() == kExactTag) return parse_exact(body);
     if (bytes.front() == kPackedTag) return parse_packed(body);
     if (bytes.front() == kRunsTag) return parse_runs(body);
-    return corrupt("unknown version or form");
+    return no_sketch("unknown version or form");
 }
 
 Result<HyperLogLog> HyperLogLog::parse_exact(std::string_view body) {
-    if (body.empty()) return corrupt("no number of hashes");
+    if (body.empty()) return no_sketch("no number of hashes");
     const std::size_t count = static_cast<unsigned char>(body.front());
     body.remove_prefix(1);
-    if (count > kExactLimit) return corrupt("too many hashes for the exact form");
-    if (body.size() != count * 8) return corrupt("number of hashes and length disagree");
+    if (count > kExactLimit) return no_sketch("too many hashes for the exact form");
+    if (body.size() != count * 8) return no_sketch("number of hashes and length disagree");
     HyperLogLog sketch;
     sketch.words_.resize(count);
     for (std::size_t i = 0; i < body.size(); ++i) {
@@ -194,13 +194,13 @@ Result<HyperLogLog> HyperLogLog::parse_exact(std::string_view body) {
     const auto& words = sketch.words_;
     const auto not_ascending = [](std::uint64_t a, std::uint64_t b) { return a >= b; };
     if (std::adjacent_find(words.begin(), words.end(), not_ascending) != words.end()) {
-        return corrupt("hashes are not ascending and unique");
+        return no_sketch("hashes are not ascending and unique");
     }
     return sketch;
 }
 
 Result<HyperLogLog> HyperLogLog::parse_packed(std::string_view body) {
-    if (body.size() != kPackedBytes) return corrupt("wrong length of packed registers");
+    if (body.size() != kPackedBytes) return no_sketch("wrong length of packed registers");
     HyperLogLog sketch;
     sketch.words_.resize(kDenseWords);
     std::uint8_t* out = sketch.registers();
@@ -211,13 +211,13 @@ Result<HyperLogLog> HyperLogLog::parse_packed(std::string_view body) {
         for (int shift = 0; shift < 24; shift += 6) *out++ = static_cast<std::uint8_t>(group >> shift & 0x3f);
     }
     const std::uint8_t* r = sketch.registers();
-    if (*std::max_element(r, r + kRegisters) > kMaxRegister) return corrupt("register out of range");
-    if (!shorter_runs(r).empty()) return corrupt("packed registers where runs are shorter");
+    if (*std::max_element(r, r + kRegisters) > kMaxRegister) return no_sketch("register out of range");
+    if (!shorter_runs(r).empty()) return no_sketch("packed registers where runs are shorter");
     return sketch;
 }
 
 Result<HyperLogLog> HyperLogLog::parse_runs(std::string_view body) {
-    if (body.size() >= kPackedBytes) return corrupt("runs where packed registers are shorter");
+    if (body.size() >= kPackedBytes) return no_sketch("runs where packed registers are shorter");
     HyperLogLog sketch;
     sketch.words_.resize(kDenseWords);
     std::uint8_t* r = sketch.registers();
@@ -226,18 +226,18 @@ Result<HyperLogLog> HyperLogLog::parse_runs(std::string_view body) {
     for (const char c : body) {
         const unsigned byte = static_cast<unsigned char>(c);
         const std::size_t run = byte < kRunBase ? 0 : byte - kRunBase + 1;
-        if (kRegisters - at < std::max<std::size_t>(run, 1)) return corrupt("more runs than registers");
+        if (kRegisters - at < std::max<std::size_t>(run, 1)) return no_sketch("more runs than registers");
         if (run == 0) {
-            if (byte == 0 || byte > kMaxRegister) return corrupt("register out of range");
+            if (byte == 0 || byte > kMaxRegister) return no_sketch("register out of range");
             r[at++] = static_cast<std::uint8_t>(byte);
         } else if (previous_run < kLongestRun) {
-            return corrupt("a run of zeros is split");
+            return no_sketch("a run of zeros is split");
         }
         at += run;
         previous_run = run == 0 ? kLongestRun : run;
     }
-    if (at != kRegisters) return corrupt("runs end early");
-    if (*std::max_element(r, r + kRegisters) == 0) return corrupt("all registers are zero");
+    if (at != kRegisters) return no_sketch("runs end early");
+    if (*std::max_element(r, r + kRegisters) == 0) return no_sketch("all registers are zero");
     return sketch;
 }
 

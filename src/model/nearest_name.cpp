@@ -9,13 +9,13 @@ namespace freshet {
 namespace {
 
 constexpr std::size_t kLongest = 128;  // longer names get no suggestion
-using Row = std::array<std::size_t, kLongest + 1>;
+using Distances = std::array<std::size_t, kLongest + 1>;
 
 char folded(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // Both at most kLongest long.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-    Row before{}, previous{}, current{};
+    Distances before{}, previous{}, current{};
     for (std::size_t j = 0; j <= b.size(); ++j) previous[j] = j;
     for (std::size_t i = 1; i <= a.size(); ++i) {
         current[0] = i;

@@ -24,16 +24,16 @@ private:
     std::int64_t stored_ = 0;
 };
 
-constexpr std::int64_t kT = IngestFixture::kStart;
+constexpr std::int64_t kFirst = IngestFixture::kStart;
 const std::string kSlow = "slow_orders@1";
 
 }  // namespace
 
 TEST_CASE("a view is left out while its source sheds, and counted again from where it stands then") {
     IngestFixture node({}, kTwoViewsConfig);
-    for (int i = 0; i < 5; ++i) node.order("north", 1, kT + 60'000 * i);
+    for (int i = 0; i < 5; ++i) node.order("north", 1, kFirst + 60'000 * i);
     node.assign();
-    CHECK(node.stored("north", kT + 240'000, kSlow) == Values(5, 5));
+    CHECK(node.stored("north", kFirst + 240'000, kSlow) == Values(5, 5));
     Neighbour neighbour(node);
     neighbour.is_late();
     node.advance(2s);
@@ -41,21 +41,21 @@ TEST_CASE("a view is left out while its source sheds, and counted again from whe
     CHECK(node.metric("freshet_view_shed", "store_orders") == 0);
     CHECK(node.progress(kSlow).since == kSincePending);
     CHECK(node.progress().since == std::nullopt);
-    for (int i = 5; i < 9; ++i) node.order("north", 1, kT + 60'000 * i);
+    for (int i = 5; i < 9; ++i) node.order("north", 1, kFirst + 60'000 * i);
     node.advance(2s);
-    CHECK(node.stored("north", kT + 480'000) == Values(9, 9));
-    CHECK(node.stored("north", kT + 480'000, kSlow) == Values(5, 5));
+    CHECK(node.stored("north", kFirst + 480'000) == Values(9, 9));
+    CHECK(node.stored("north", kFirst + 480'000, kSlow) == Values(5, 5));
     CHECK(node.progress(kSlow).next == Offset{9});
     CHECK(node.progress(kSlow).since == kSincePending);
 
     neighbour.is_in_time();
     node.advance(2s);
     CHECK(node.metric("freshet_view_shed") == 0);
-    for (int i = 9; i < 12; ++i) node.order("north", 1, kT + 60'000 * i);
+    for (int i = 9; i < 12; ++i) node.order("north", 1, kFirst + 60'000 * i);
     node.advance(2s);
-    CHECK(node.stored("north", kT + 660'000) == Values(12, 12));
-    CHECK(node.stored("north", kT + 660'000, kSlow) == Values(8, 8));
-    CHECK(node.progress(kSlow).since == from_unix_ms(kT + 660'000));
+    CHECK(node.stored("north", kFirst + 660'000) == Values(12, 12));
+    CHECK(node.stored("north", kFirst + 660'000, kSlow) == Values(8, 8));
+    CHECK(node.progress(kSlow).since == from_unix_ms(kFirst + 660'000));
     CHECK(node.metric("freshet_partition_restarts_total") == 0);  // all lives have ended in order
 
     std::vector<std::string> told;
@@ -70,7 +70,7 @@ TEST_CASE("a view is left out while its source sheds, and counted again from whe
 
 TEST_CASE("a node that has left its source sheds nothing of it when it comes back") {
     IngestFixture node({}, kTwoViewsConfig);
-    node.order("north", 1, kT);
+    node.order("north", 1, kFirst);
     node.assign();
     Neighbour neighbour(node);
     neighbour.is_late();
@@ -79,8 +79,8 @@ TEST_CASE("a node that has left its source sheds nothing of it when it comes bac
     CHECK(node.revoke());
     CHECK(node.metric("freshet_view_shed") == 0);
     node.assign();
-    node.order("north", 1, kT + 1);
+    node.order("north", 1, kFirst + 1);
     node.settle();
-    CHECK(node.stored("north", kT + 1, kSlow) == Values(2, 2));
-    CHECK(node.progress(kSlow).since == from_unix_ms(kT + 1));
+    CHECK(node.stored("north", kFirst + 1, kSlow) == Values(2, 2));
+    CHECK(node.progress(kSlow).since == from_unix_ms(kFirst + 1));
 }

@@ -29,13 +29,13 @@ views:
 )";
 
 // A folder with a configuration, f.yaml.
-class Folder {
+class TestsFolder {
 public:
-    Folder() : path_(fs::temp_directory_path() / ("freshet-tests-" + std::to_string(getpid()))) {
+    TestsFolder() : path_(fs::temp_directory_path() / ("freshet-tests-" + std::to_string(getpid()))) {
         fs::create_directories(path_);
         std::ofstream(path_ / "f.yaml") << kConfig;
     }
-    ~Folder() { fs::remove_all(path_); }
+    ~TestsFolder() { fs::remove_all(path_); }
 
     Result<FeatureTests> read(const std::string& text) const {
         return parse_feature_tests(text, (path_ / "t.yaml").string());
@@ -58,7 +58,7 @@ const std::string kHead = "config: f.yaml\ntests:\n  a:\n";
 const std::string kExpect = "    expect: [{at: clock, view: by_store, entity: s, missing: true}]\n";
 
 TEST_CASE("a test is read with its events and what it expects") {
-    const auto read = Folder{}.read(kHead + R"(    events:
+    const auto read = TestsFolder{}.read(kHead + R"(    events:
       orders:
         - {store: s, n: 1, x: 1.50, ok: true, ts: 5, more: {list: [1, "1", null, 01, on]}}
         - not json
@@ -105,7 +105,7 @@ TEST_CASE("a test is read with its events and what it expects") {
 }
 
 TEST_CASE("what is wrong in a file of tests is told with its place and the mend") {
-    const Folder folder;
+    const TestsFolder folder;
     const auto expecting = [&](const std::string& expectation) {
         return folder.error_of(kHead + "    expect: [" + expectation + "]\n");
     };

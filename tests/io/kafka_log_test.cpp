@@ -12,12 +12,6 @@
 using namespace freshet;
 using namespace freshet::test;
 
-namespace {
-
-Partition part(const std::string& topic, int id) { return {topic, PartitionId{id}}; }
-
-}  // namespace
-
 // One join for many: it takes the mock three seconds.
 TEST_CASE("a member reads its partitions in order, ends at their ends, and starts them anew anywhere") {
     on_each_kafka([](KafkaForTests& kafka) {

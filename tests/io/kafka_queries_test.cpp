@@ -9,8 +9,6 @@ using namespace freshet::test;
 
 namespace {
 
-Partition part(const std::string& topic, int id) { return {topic, PartitionId{id}}; }
-
 std::unique_ptr<KafkaLog> log_of(KafkaSettings settings) {
     auto log = KafkaLog::open(std::move(settings));
     REQUIRE(log);

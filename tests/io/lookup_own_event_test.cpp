@@ -11,8 +11,6 @@
 namespace freshet::testing {
 namespace {
 
-std::string ms(Timestamp t) { return std::to_string(unix_ms(t)); }
-
 // What FS.GET spend is to answer, computed from all events.
 class SpendOracle {
 public:

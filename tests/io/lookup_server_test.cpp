@@ -9,8 +9,6 @@
 namespace freshet::testing {
 namespace {
 
-std::string ms(Timestamp t) { return std::to_string(unix_ms(t)); }
-
 TEST_CASE_FIXTURE(LookupFixture, "what clients ask of any Redis is answered") {
     TestClient c(port());
     CHECK(c("PING") == "+PONG");

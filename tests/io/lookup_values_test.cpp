@@ -9,8 +9,6 @@
 namespace freshet::testing {
 namespace {
 
-std::string ms(Timestamp t) { return std::to_string(unix_ms(t)); }
-
 TEST_CASE_FIXTURE(LookupFixture, "a row is names and values, or the values in the order asked for") {
     store("spend", "a", {{kNoon - 30min, 5, 2.5, "DE", false}, {kNoon, 7, 0.5, "NL", true}});
     record_all(kNoon);

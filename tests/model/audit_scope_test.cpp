@@ -8,7 +8,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr Duration kMaxFuture = 1min;
-const Timestamp kNow{1000h};
+const Timestamp kToday{1000h};
 
 // One event a minute, whose Kafka timestamp is its own, from offset 0 at 0 h; a view with windows of an hour, a
 // day and a lifetime.
@@ -29,9 +29,9 @@ struct Ground {
             progress.features[name] = {};
         }
         view.retain = 1min;
-        progress.clock = kNow;
-        ground.log = {Offset{0}, offset(kNow)};
-        ground.end = offset(kNow);
+        progress.clock = kToday;
+        ground.log = {Offset{0}, offset(kToday)};
+        ground.end = offset(kToday);
         ground.most_events = 1'000'000;
         ground.offset_at = [this](Timestamp time) -> Result<Offset> {
             return std::clamp(offset(time), ground.log.low, ground.log.end);
@@ -42,7 +42,7 @@ struct Ground {
 
     AuditScope scope() const {
         const ViewPlan plan(source, view);
-        const auto moments = audit_moments(plan, progress.clock, kNow);
+        const auto moments = audit_moments(plan, progress.clock, kToday);
         REQUIRE(moments);
         auto scope = audit_scope(plan, kMaxFuture, progress, *moments, ground);
         REQUIRE(scope);
@@ -68,17 +68,17 @@ TEST_CASE("of a log that is whole everything can be recounted, from where the wi
     g.view.features.pop_back();
     CHECK(g.features() == "hour day ");
     // The first tile of the day's window, and max_future before it.
-    CHECK(g.scope().from == Ground::offset(kNow - 24h - kMaxFuture));
+    CHECK(g.scope().from == Ground::offset(kToday - 24h - kMaxFuture));
     CHECK(g.scope().presence);
 }
 
 TEST_CASE("what retention may have taken is left out") {
     Ground g;
-    g.ground.log.low = Ground::offset(kNow - 2h);
+    g.ground.log.low = Ground::offset(kToday - 2h);
     CHECK(g.features() == "hour ");
     CHECK(g.skipped(AuditSkip::retention) == 2);
     CHECK_FALSE(g.scope().presence);
-    g.ground.log.low = Ground::offset(kNow - 1h);
+    g.ground.log.low = Ground::offset(kToday - 1h);
     CHECK(g.features().empty());
 }
 
@@ -91,13 +91,13 @@ TEST_CASE("windows that hold more than a round may read are left out") {
 
 TEST_CASE("a view that began in the middle of the log is recounted once its windows lie behind that") {
     Ground g;
-    g.seen = Ground::offset(kNow);  // this process has just come
-    g.progress.since = kNow - 30min;
+    g.seen = Ground::offset(kToday);  // this process has just come
+    g.progress.since = kToday - 30min;
     CHECK(g.features().empty());
     CHECK(g.skipped(AuditSkip::incomplete) == 3);
-    g.progress.since = kNow - 90min;  // complete, but clocks may be apart
+    g.progress.since = kToday - 90min;  // complete, but clocks may be apart
     CHECK(g.features().empty());
-    g.progress.since = kNow - 150min;
+    g.progress.since = kToday - 150min;
     CHECK(g.features() == "hour ");
     g.progress.since = kSincePending;
     CHECK(g.features().empty());
@@ -106,17 +106,17 @@ TEST_CASE("a view that began in the middle of the log is recounted once its wind
 TEST_CASE("by the event clock only an offset that was seen tells what was counted") {
     Ground g;
     g.view.clock = View::Clock::event;
-    g.seen = Ground::offset(kNow);
-    g.progress.since = kNow - 500h;
+    g.seen = Ground::offset(kToday);
+    g.progress.since = kToday - 500h;
     CHECK(g.features().empty());
-    g.seen = Ground::offset(kNow - 10h);
+    g.seen = Ground::offset(kToday - 10h);
     CHECK(g.features() == "hour ");
 }
 
 TEST_CASE("a feature that was added is left out until it is whole, the others are not") {
     Ground g;
-    g.progress.features["hour"].since = kNow - 30min;
-    g.progress.features["ever"].since = kNow - 900h;
+    g.progress.features["hour"].since = kToday - 30min;
+    g.progress.features["ever"].since = kToday - 900h;
     CHECK(g.features() == "day ");
     CHECK_FALSE(g.scope().presence);  // by the lifetime
     g.progress.features.erase("day");
@@ -137,12 +137,12 @@ TEST_CASE("with max_jump only the beginning of the log tells the clock") {
 TEST_CASE("a view by the wall clock is read as of now, and as far back as its clock and retain allow") {
     Ground g;
     const ViewPlan plan(g.source, g.view);
-    CHECK_FALSE(audit_moments(plan, std::nullopt, kNow));
-    CHECK(audit_moments(plan, kNow - 10s, kNow)->oldest == kNow - 10s);
-    CHECK(audit_moments(plan, kNow - 10h, kNow)->oldest == kNow - 1min);
-    CHECK(audit_moments(plan, kNow + 10s, kNow)->oldest == kNow);
-    CHECK(audit_moments(plan, kNow - 10h, kNow)->newest == kNow);
+    CHECK_FALSE(audit_moments(plan, std::nullopt, kToday));
+    CHECK(audit_moments(plan, kToday - 10s, kToday)->oldest == kToday - 10s);
+    CHECK(audit_moments(plan, kToday - 10h, kToday)->oldest == kToday - 1min);
+    CHECK(audit_moments(plan, kToday + 10s, kToday)->oldest == kToday);
+    CHECK(audit_moments(plan, kToday - 10h, kToday)->newest == kToday);
     g.view.clock = View::Clock::event;
     const ViewPlan by_event(g.source, g.view);
-    CHECK(audit_moments(by_event, kNow - 10h, kNow)->newest == kNow - 10h);
+    CHECK(audit_moments(by_event, kToday - 10h, kToday)->newest == kToday - 10h);
 }

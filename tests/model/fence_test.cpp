@@ -2,16 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include "model/claims.hpp"
 #include "model/flush_queue.hpp"
 #include "model/record_rules.hpp"
 
 using namespace freshet;
+using namespace freshet::test;
 
 namespace {
-
-const Partition kPartition{"orders", PartitionId{0}};
-const PartitionClaim kClaim{kPartition, "node-1", "kafka-1", "freshet", 4};
-constexpr Timestamp kNow = from_unix_ms(1'700'000'000'000);
 
 struct Call {
     Fence fence;

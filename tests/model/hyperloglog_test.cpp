@@ -19,7 +19,7 @@ std::vector<std::uint64_t> random_hashes(std::size_t n, std::uint64_t seed) {
     return out;
 }
 
-HyperLogLog sketch_of(const std::vector<std::uint64_t>& hashes) {
+HyperLogLog hll_of(const std::vector<std::uint64_t>& hashes) {
     HyperLogLog sketch;
     for (const auto hash : hashes) sketch.add(hash);
     return sketch;
@@ -31,13 +31,13 @@ std::string bytes_of(const HyperLogLog& sketch) {
     return out;
 }
 
-bool is_corrupt(std::string_view bytes) {
+bool is_corrupt_hll(std::string_view bytes) {
     const auto parsed = HyperLogLog::parse(bytes);
     return !parsed && parsed.error().code == Errc::corrupt;
 }
 
 // Whatever parse accepts must be written back as it was read, and bear use.
-void check_rejected_or_canonical(const std::string& bytes) {
+void check_hll_rejected_or_canonical(const std::string& bytes) {
     auto parsed = HyperLogLog::parse(bytes);
     if (!parsed) {
         REQUIRE(parsed.error().code == Errc::corrupt);
@@ -46,7 +46,7 @@ void check_rejected_or_canonical(const std::string& bytes) {
     REQUIRE(bytes_of(*parsed) == bytes);
     REQUIRE(parsed->estimate() >= 0);
     parsed->add(42);
-    parsed->merge(sketch_of(random_hashes(200, 1)));
+    parsed->merge(hll_of(random_hashes(200, 1)));
 }
 
 }  // namespace
@@ -76,9 +76,9 @@ TEST_CASE("HyperLogLog counts exactly up to 128 different hashes, repeated or no
 }
 
 TEST_CASE("HyperLogLog counts the hashes zero and all-ones like any other") {
-    HyperLogLog sketch = sketch_of({0, ~std::uint64_t{0}, 0});
+    HyperLogLog sketch = hll_of({0, ~std::uint64_t{0}, 0});
     CHECK(sketch.estimate() == 2);
-    sketch.merge(sketch_of(random_hashes(500, 3)));
+    sketch.merge(hll_of(random_hashes(500, 3)));
     CHECK(*HyperLogLog::parse(bytes_of(sketch)) == sketch);
 }
 
@@ -107,7 +107,7 @@ TEST_CASE("a dense HyperLogLog has no bias and a standard error of 1.63 % at eve
 
 TEST_CASE("a large HyperLogLog stays within four standard errors") {
     for (std::uint64_t seed = 0; seed < 4; ++seed) {
-        const double estimate = static_cast<double>(sketch_of(random_hashes(1'000'000, seed)).estimate());
+        const double estimate = static_cast<double>(hll_of(random_hashes(1'000'000, seed)).estimate());
         CHECK(std::fabs(estimate / 1e6 - 1) < 4 * 0.01625);
     }
 }
@@ -116,7 +116,7 @@ TEST_CASE("neither order nor grouping nor repetition changes a HyperLogLog") {
     std::mt19937_64 random(5);
     for (const std::size_t n : {1, 5, 64, 127, 128, 129, 130, 256, 300, 2000}) {
         const auto hashes = random_hashes(n, n);
-        const HyperLogLog whole = sketch_of(hashes);
+        const HyperLogLog whole = hll_of(hashes);
         for (int round = 0; round < 20; ++round) {
             CAPTURE(n);
             auto shuffled = hashes;
@@ -139,7 +139,7 @@ TEST_CASE("neither order nor grouping nor repetition changes a HyperLogLog") {
 
 TEST_CASE("merging a HyperLogLog with itself or with an empty one changes nothing") {
     for (const std::size_t n : {0, 3, 128, 5000}) {
-        const HyperLogLog before = sketch_of(random_hashes(n, 6));
+        const HyperLogLog before = hll_of(random_hashes(n, 6));
         HyperLogLog sketch = before;
         sketch.merge(sketch);
         sketch.merge(before);
@@ -154,7 +154,7 @@ TEST_CASE("merging a HyperLogLog with itself or with an empty one changes nothin
 TEST_CASE("a stored HyperLogLog is read back equal, and is compact") {
     for (const std::size_t n : {0, 1, 10, 128, 129, 1000, 3000, 4000, 5000, 20'000, 100'000}) {
         CAPTURE(n);
-        const HyperLogLog sketch = sketch_of(random_hashes(n, n + 7));
+        const HyperLogLog sketch = hll_of(random_hashes(n, n + 7));
         const std::string bytes = bytes_of(sketch);
         REQUIRE(*HyperLogLog::parse(bytes) == sketch);
         CHECK(bytes.size() <= (n <= 128 ? 2 + 8 * n : std::min<std::size_t>(3073, 1 + 2 * n + 22)));
@@ -162,46 +162,46 @@ TEST_CASE("a stored HyperLogLog is read back equal, and is compact") {
 }
 
 TEST_CASE("a HyperLogLog that is not in its one stored form is corrupt") {
-    const std::string exact = bytes_of(sketch_of({1, 2, 3}));
-    CHECK(is_corrupt(""));
-    CHECK(is_corrupt(exact.substr(0, 1)));
-    CHECK(is_corrupt(exact + '\0'));
-    CHECK(is_corrupt('\x21' + exact.substr(1)));
-    CHECK(is_corrupt('\x14' + exact.substr(1)));
-    CHECK(is_corrupt(exact.substr(0, 2) + exact.substr(10, 8) + exact.substr(2, 8) + exact.substr(18)));
-    CHECK(is_corrupt(exact.substr(0, 2) + exact.substr(2, 8) + exact.substr(2, 8) + exact.substr(18)));
-    CHECK(is_corrupt(std::string("\x11\x81") + std::string(129 * 8, 'x')));
+    const std::string exact = bytes_of(hll_of({1, 2, 3}));
+    CHECK(is_corrupt_hll(""));
+    CHECK(is_corrupt_hll(exact.substr(0, 1)));
+    CHECK(is_corrupt_hll(exact + '\0'));
+    CHECK(is_corrupt_hll('\x21' + exact.substr(1)));
+    CHECK(is_corrupt_hll('\x14' + exact.substr(1)));
+    CHECK(is_corrupt_hll(exact.substr(0, 2) + exact.substr(10, 8) + exact.substr(2, 8) + exact.substr(18)));
+    CHECK(is_corrupt_hll(exact.substr(0, 2) + exact.substr(2, 8) + exact.substr(2, 8) + exact.substr(18)));
+    CHECK(is_corrupt_hll(std::string("\x11\x81") + std::string(129 * 8, 'x')));
 
-    CHECK(is_corrupt('\x12' + std::string(3072, '\0')));                     // all zero, and runs are shorter
-    CHECK(is_corrupt('\x12' + std::string(3072, '\xff')));                   // registers of 63
-    CHECK(is_corrupt('\x13' + std::string(4096, '\x01')));                   // packed is shorter
-    CHECK(is_corrupt('\x13' + std::string(21, '\xff') + "\x7f"));            // all zero
-    CHECK_FALSE(is_corrupt('\x13' + std::string(21, '\xff') + "\x7e\x01"));  // 4095 + 1
-    CHECK(is_corrupt('\x13' + std::string(21, '\xff') + "\x7e\x36"));        // 54
-    CHECK(is_corrupt('\x13' + std::string(21, '\xff') + "\x7f\x01"));        // 4097
-    CHECK(is_corrupt('\x13' + std::string(21, '\xff') + "\x01"));            // too few
-    CHECK(is_corrupt('\x13' + std::string(20, '\xff') + "\xfe\x7f\x01"));    // split run
-    CHECK(is_corrupt('\x13' + std::string(21, '\xff') + "\x7e" + std::string(1, '\0')));  // zero value
+    CHECK(is_corrupt_hll('\x12' + std::string(3072, '\0')));           // all zero, and runs are shorter
+    CHECK(is_corrupt_hll('\x12' + std::string(3072, '\xff')));         // registers of 63
+    CHECK(is_corrupt_hll('\x13' + std::string(4096, '\x01')));         // packed is shorter
+    CHECK(is_corrupt_hll('\x13' + std::string(21, '\xff') + "\x7f"));  // all zero
+    CHECK_FALSE(is_corrupt_hll('\x13' + std::string(21, '\xff') + "\x7e\x01"));               // 4095 + 1
+    CHECK(is_corrupt_hll('\x13' + std::string(21, '\xff') + "\x7e\x36"));                     // 54
+    CHECK(is_corrupt_hll('\x13' + std::string(21, '\xff') + "\x7f\x01"));                     // 4097
+    CHECK(is_corrupt_hll('\x13' + std::string(21, '\xff') + "\x01"));                         // too few
+    CHECK(is_corrupt_hll('\x13' + std::string(20, '\xff') + "\xfe\x7f\x01"));                 // split run
+    CHECK(is_corrupt_hll('\x13' + std::string(21, '\xff') + "\x7e" + std::string(1, '\0')));  // zero value
 }
 
 TEST_CASE("no damage to stored bytes makes HyperLogLog's parse fail otherwise than by corrupt") {
     std::mt19937_64 random(8);
     for (const std::size_t n : {1, 20, 128, 140, 1000, 6000}) {
-        const std::string good = bytes_of(sketch_of(random_hashes(n, n)));
+        const std::string good = bytes_of(hll_of(random_hashes(n, n)));
         for (int round = 0; round < 150; ++round) {
-            REQUIRE(is_corrupt(good.substr(0, random() % good.size())));
+            REQUIRE(is_corrupt_hll(good.substr(0, random() % good.size())));
             std::string damaged = good;
             for (std::uint64_t flips = 1 + random() % 3; flips > 0; --flips) {
                 damaged[random() % damaged.size()] ^= static_cast<char>(1 << random() % 8);
             }
-            check_rejected_or_canonical(damaged);
+            check_hll_rejected_or_canonical(damaged);
         }
     }
     for (int round = 0; round < 20'000; ++round) {
         std::string noise(random() % 60, '\0');
         for (char& c : noise) c = static_cast<char>(random());
         if (!noise.empty() && round % 2 == 0) noise[0] = static_cast<char>(0x11 + random() % 3);
-        check_rejected_or_canonical(noise);
+        check_hll_rejected_or_canonical(noise);
     }
 }
 

@@ -76,7 +76,7 @@ struct Counts {
     }
 };
 
-using Values = std::vector<std::int64_t>;
+using Answers = std::vector<std::int64_t>;
 
 }  // namespace
 
@@ -87,18 +87,18 @@ TEST_CASE("the tiles of a sparse entity all stand in its head, which serves any 
     CHECK(head.resolutions[0].sealed_to == kNoTile);
     CHECK(head.resolutions[0].tiles.size() == 8);
     CHECK(entity.store->chunks().empty());
-    CHECK(entity.read(head, 107) == Values{8, 8});
-    CHECK(entity.read(head, 103) == Values{4, 4});
-    CHECK(entity.read(head, 115) == Values{3, 8});
-    CHECK(entity.read(head, 167) == Values{0, 1});
-    CHECK(entity.read(head, 168) == Values{-2, -2});
+    CHECK(entity.read(head, 107) == Answers{8, 8});
+    CHECK(entity.read(head, 103) == Answers{4, 4});
+    CHECK(entity.read(head, 115) == Answers{3, 8});
+    CHECK(entity.read(head, 167) == Answers{0, 1});
+    CHECK(entity.read(head, 168) == Answers{-2, -2});
 }
 
 TEST_CASE("a window counts its tiles at both ends") {
     Counts entity;
     entity.minutes(100, 200);
-    CHECK(entity.read(entity.store->head(), 200) == Values{11, 61});
-    CHECK(entity.read(entity.unfolded(), 200) == Values{11, 61});
+    CHECK(entity.read(entity.store->head(), 200) == Answers{11, 61});
+    CHECK(entity.read(entity.unfolded(), 200) == Answers{11, 61});
 }
 
 TEST_CASE("the head of a dense entity stays small and serves the present and some hops after it") {
@@ -106,9 +106,9 @@ TEST_CASE("the head of a dense entity stays small and serves the present and som
     entity.minutes(100, 400);
     const Head head = entity.store->head();
     CHECK(head.resolutions[0].tiles.size() <= kOpenTiles + 2 * kApartTiles);
-    for (std::int64_t m = 400; m <= 404; ++m) CHECK(entity.read(head, m) == Values{411 - m, 461 - m});
-    CHECK(entity.read(head, 600) == Values{-1, -1});
-    CHECK(entity.read(head, 380) == Values{-1, -1});
+    for (std::int64_t m = 400; m <= 404; ++m) CHECK(entity.read(head, m) == Answers{411 - m, 461 - m});
+    CHECK(entity.read(head, 600) == Answers{-1, -1});
+    CHECK(entity.read(head, 380) == Answers{-1, -1});
 }
 
 TEST_CASE("an unfolded head serves any time for which tiles are kept") {
@@ -116,8 +116,8 @@ TEST_CASE("an unfolded head serves any time for which tiles are kept") {
     entity.minutes(100, 400);
     const Head head = entity.unfolded();
     for (std::int64_t m = 400; m < 460; ++m)
-        CHECK(entity.read(head, m) == Values{std::max<std::int64_t>(0, 411 - m), 461 - m});
-    CHECK(entity.read(head, 461) == Values{-2, -2});
+        CHECK(entity.read(head, m) == Answers{std::max<std::int64_t>(0, 411 - m), 461 - m});
+    CHECK(entity.read(head, 461) == Answers{-2, -2});
 }
 
 TEST_CASE("a flush hands out the chunk of the tiles it seals and no other") {
@@ -131,7 +131,7 @@ TEST_CASE("a flush hands out the chunk of the tiles it seals and no other") {
     entity.minutes(102, 200);
     entity.event_at(150);  // late, in a sealed tile
     CHECK(entity.flush() == std::vector<EntityWindows::ChunkId>{{0, 2}});
-    CHECK(entity.read(entity.store->head(), 200) == Values{11, 62});
+    CHECK(entity.read(entity.store->head(), 200) == Answers{11, 62});
 }
 
 TEST_CASE("a chunk whose tiles the clock has left behind is handed out empty") {
@@ -142,7 +142,7 @@ TEST_CASE("a chunk whose tiles the clock has left behind is handed out empty") {
     CHECK(changed == std::vector<EntityWindows::ChunkId>{{0, 1}, {0, 2}});
     for (const auto& chunk : changed) CHECK(entity.windows->sealed_tiles(chunk).empty());
     CHECK(entity.store->chunks().empty());
-    CHECK(entity.read(entity.store->head(), 1000) == Values{1, 1});
+    CHECK(entity.read(entity.store->head(), 1000) == Answers{1, 1});
 }
 
 TEST_CASE("tiles of chunks that the head does not call sealed are ignored") {
@@ -155,7 +155,7 @@ TEST_CASE("tiles of chunks that the head does not call sealed are ignored") {
     chunks.back().tiles.back().number = sealed_to + 1;
     unfold(head, std::move(chunks));
     CHECK(head.resolutions[0].stored_to == sealed_to);
-    CHECK(entity.read(head, 200) == Values{11, 61});
+    CHECK(entity.read(head, 200) == Answers{11, 61});
 }
 
 TEST_CASE("an event at or below the stamp is a duplicate, one behind every kept tile is late") {

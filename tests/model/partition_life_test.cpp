@@ -2,21 +2,22 @@
 
 #include <doctest/doctest.h>
 
+#include "model/claims.hpp"
+
 using namespace freshet;
+using namespace freshet::test;
 using namespace std::chrono_literals;
 using SteadyTime = PartitionLife::SteadyTime;
 
 namespace {
 
-constexpr Timestamp kNow = from_unix_ms(1'700'000'000'000);
 const SteadyTime kBegin{1000s};
 
-PartitionClaim claim() { return {{"orders", PartitionId{0}}, "node-1", "kafka-1", "freshet", 1}; }
 const std::vector<ViewStart> kViews{{"stores@1", 77, false, Offset{0}}};
 
 // A life with two aggregators that begins at offset 0 of a log of nine records.
 struct Begun {
-    Begun() : life(claim(), {2, 10, 1 << 20}) {
+    Begun() : life(kClaim, {2, 10, 1 << 20}) {
         life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin, kBegin);
         REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}, {}}, kBegin, kViews));
         advanced();
@@ -42,7 +43,7 @@ struct Begun {
 }  // namespace
 
 TEST_CASE("nothing is drained before the life has begun") {
-    PartitionLife life(claim(), {1, 10, 10});
+    PartitionLife life(kClaim, {1, 10, 10});
     CHECK_FALSE(life.may_drain());
     CHECK_FALSE(life.next_advance());
 }
@@ -120,7 +121,7 @@ TEST_CASE("each answer about the end of the log makes one advance due, changed o
 }
 
 TEST_CASE("a life without credit in bytes waits for counting, one without credit in events for the store") {
-    PartitionLife life(claim(), {1, 10, 100});
+    PartitionLife life(kClaim, {1, 10, 100});
     life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin, kBegin);
     REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}, {}}, kBegin, kViews));
     REQUIRE(life.next_advance());
@@ -187,7 +188,7 @@ TEST_CASE("a batch leaves with the epoch and with the clock as recorded, not as 
 }
 
 TEST_CASE("nothing is drained before the beginning of the life is recorded") {
-    PartitionLife life(claim(), {1, 10, 10});
+    PartitionLife life(kClaim, {1, 10, 10});
     life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin, kBegin);
     REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}, {}}, kBegin, kViews));
     CHECK_FALSE(life.may_drain());
@@ -212,7 +213,7 @@ TEST_CASE("an incomplete view knows since when once the clock has moved on") {
     record.kafka_cluster = "kafka-1";
     record.group = "freshet";
     record.views["stores@1"] = {Offset{4}, from_unix_ms(5000), std::nullopt, 77, std::nullopt};
-    PartitionLife life(claim(), {1, 10, 1 << 20});
+    PartitionLife life(kClaim, {1, 10, 1 << 20});
     life.epoch_taken({Epoch{5}, 1, record, kNow}, kBegin, kBegin);
     REQUIRE(life.begin({{Offset{6}, Offset{9}}, std::nullopt, {}, {}}, kBegin, kViews));
     const auto ship = [&](std::int64_t next, std::int64_t clock) {
@@ -244,7 +245,7 @@ TEST_CASE("an added feature knows since when once all is passed that lives befor
     ViewStart view = kViews.front();
     view.features = {{"old", 1}, {"new", 2}};
     view.layout = "layout";
-    PartitionLife life(claim(), {1, 10, 1 << 20});
+    PartitionLife life(kClaim, {1, 10, 1 << 20});
     life.epoch_taken({Epoch{5}, 1, record, kNow}, kBegin, kBegin);
     REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {record.log.marks[0]}, {}}, kBegin,
                        std::span(&view, 1)));
@@ -291,7 +292,7 @@ TEST_CASE("the first and the newest message read are marked") {
 
 TEST_CASE("what a wall-clock view skips had arrived when Kafka was asked, not when the epoch was taken") {
     const std::vector<ViewStart> views{{"stores@1", 77, true, Offset{9}, 2s}};
-    PartitionLife life(claim(), {1, 10, 10});
+    PartitionLife life(kClaim, {1, 10, 10});
     life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin, kBegin + 1s);
     const auto decision = life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}, {}}, kBegin + 5s, views);
     REQUIRE(decision);
@@ -300,7 +301,7 @@ TEST_CASE("what a wall-clock view skips had arrived when Kafka was asked, not wh
 
 TEST_CASE("what a batch may make entities grow by is taken from the budget until it is counted") {
     auto memory = std::make_shared<MemoryBudget>(1'000'000);
-    PartitionLife life(claim(), {1, 1000, 1 << 20}, memory);
+    PartitionLife life(kClaim, {1, 1000, 1 << 20}, memory);
     life.epoch_taken({Epoch{5}, 1, std::nullopt, kNow}, kBegin, kBegin);
     REQUIRE(life.begin({{Offset{0}, Offset{9}}, std::nullopt, {}, {}}, kBegin, kViews));
     EventBatch batch;
@@ -334,7 +335,7 @@ ProgressRecord recorded_at_four(std::int64_t read) {
 // A life that begins where the record says, and has recorded that.
 struct Resumed {
     Resumed(const ProgressRecord& record, const std::vector<ViewStart>& views)
-        : life(claim(), {1, 10, 1 << 20}) {
+        : life(kClaim, {1, 10, 1 << 20}) {
         life.epoch_taken({Epoch{5}, 1, record, kNow}, kBegin, kBegin);
         LogFacts facts{{Offset{0}, Offset{20}}, Offset{4}, {}, {}};
         for (const LogMark& mark : record.log.marks) facts.marked.emplace_back(mark);

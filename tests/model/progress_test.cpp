@@ -2,14 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include "model/claims.hpp"
+
 using namespace freshet;
+using namespace freshet::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-constexpr Timestamp kNow = from_unix_ms(1'700'000'000'000);
-
-PartitionClaim claim() { return {{"orders", PartitionId{0}}, "node-1", "kafka-1", "freshet", 4}; }
 
 ProgressRecord record_at(std::int64_t next) {
     ProgressRecord record;
@@ -34,7 +33,7 @@ TEST_CASE("an epoch is above what stands and at least unix milliseconds") {
 
 TEST_CASE("a first start follows the definition and is complete when the log is whole") {
     const auto decision =
-        decide_start(claim(), std::nullopt, facts({Offset{0}, Offset{9}}, std::nullopt), stores(0), kNow);
+        decide_start(kClaim, std::nullopt, facts({Offset{0}, Offset{9}}, std::nullopt), stores(0), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{0});
     CHECK(decision->views[0].since == std::nullopt);
@@ -42,7 +41,7 @@ TEST_CASE("a first start follows the definition and is complete when the log is 
 
 TEST_CASE("a first start at the latest offset is incomplete from now on") {
     const auto decision =
-        decide_start(claim(), std::nullopt, facts({Offset{0}, Offset{9}}, std::nullopt), stores(9), kNow);
+        decide_start(kClaim, std::nullopt, facts({Offset{0}, Offset{9}}, std::nullopt), stores(9), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{9});
     CHECK(decision->views[0].since == kNow);
@@ -50,7 +49,7 @@ TEST_CASE("a first start at the latest offset is incomplete from now on") {
 
 TEST_CASE("a restart goes on from the record") {
     const auto decision =
-        decide_start(claim(), record_at(4), facts({Offset{0}, Offset{9}}, Offset{3}), stores(0), kNow);
+        decide_start(kClaim, record_at(4), facts({Offset{0}, Offset{9}}, Offset{3}), stores(0), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{4});
     CHECK(decision->views[0].clock == from_unix_ms(1000));
@@ -59,7 +58,7 @@ TEST_CASE("a restart goes on from the record") {
 TEST_CASE("a new view on a live topic starts by itself while the others go on") {
     const std::vector<ViewStart> views{{"stores@1", 77, true, Offset{0}}, {"cities@1", 78, true, Offset{0}}};
     const auto decision =
-        decide_start(claim(), record_at(4), facts({Offset{0}, Offset{9}}, Offset{4}), views, kNow);
+        decide_start(kClaim, record_at(4), facts({Offset{0}, Offset{9}}, Offset{4}), views, kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{0});
     CHECK(decision->views[0].next == Offset{4});
@@ -70,7 +69,7 @@ TEST_CASE("a changed definition under the same version is refused with the mend"
     auto record = record_at(4);
     record.views["stores@1"].fingerprint = 1;
     const auto decision =
-        decide_start(claim(), record, facts({Offset{0}, Offset{9}}, Offset{4}), stores(0), kNow);
+        decide_start(kClaim, record, facts({Offset{0}, Offset{9}}, Offset{4}), stores(0), kNow);
     REQUIRE_FALSE(decision);
     CHECK(decision.error().code == Errc::refused);
     CHECK(decision.error().message.find("version") != std::string::npos);
@@ -79,15 +78,15 @@ TEST_CASE("a changed definition under the same version is refused with the mend"
 TEST_CASE("another Kafka cluster or group on the same prefix is refused") {
     auto record = record_at(4);
     record.kafka_cluster = "kafka-2";
-    CHECK_FALSE(decide_start(claim(), record, facts({Offset{0}, Offset{9}}, Offset{4}), stores(0), kNow));
+    CHECK_FALSE(decide_start(kClaim, record, facts({Offset{0}, Offset{9}}, Offset{4}), stores(0), kNow));
     record = record_at(4);
     record.group = "other";
-    CHECK_FALSE(decide_start(claim(), record, facts({Offset{0}, Offset{9}}, Offset{4}), stores(0), kNow));
+    CHECK_FALSE(decide_start(kClaim, record, facts({Offset{0}, Offset{9}}, Offset{4}), stores(0), kNow));
 }
 
 TEST_CASE("offsets lost to retention are said and make the view incomplete") {
     const auto decision =
-        decide_start(claim(), record_at(4), facts({Offset{6}, Offset{9}}, Offset{4}), stores(6), kNow);
+        decide_start(kClaim, record_at(4), facts({Offset{6}, Offset{9}}, Offset{4}), stores(6), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{6});
     CHECK(decision->views[0].since == kNow);
@@ -100,7 +99,7 @@ TEST_CASE("a log that was made anew is counted from its start under a new genera
     record.log.marks = {{Offset{0}, kNow, 1}, {Offset{39}, kNow, 2}};
     LogFacts anew = facts({Offset{0}, Offset{9}}, Offset{40});
     anew.marked = {LogMark{Offset{0}, kNow, 7}, std::nullopt};
-    const auto decision = decide_start(claim(), record, anew, stores(0), kNow);
+    const auto decision = decide_start(kClaim, record, anew, stores(0), kNow);
     REQUIRE(decision);
     CHECK(decision->log == LogIdentity{Generation{1}, Offset{0}, Offset{0}, {}});
     CHECK(decision->from == Offset{0});
@@ -118,7 +117,7 @@ TEST_CASE("a truncated log goes on from its end under a new generation, incomple
     cut.marked = {record.log.marks[0], LogMark{Offset{39}, kNow, 7}};
     auto views = stores(0);
     views[0].max_future = 60s;
-    const auto decision = decide_start(claim(), record, cut, views, kNow);
+    const auto decision = decide_start(kClaim, record, cut, views, kNow);
     REQUIRE(decision);
     CHECK(decision->log == LogIdentity{Generation{1}, Offset{50}, Offset{0}, {record.log.marks[0]}});
     CHECK(decision->views[0].next == Offset{50});
@@ -128,7 +127,7 @@ TEST_CASE("a truncated log goes on from its end under a new generation, incomple
 TEST_CASE("what stands before the beginning is marked, so that it is noticed when it is cut") {
     LogFacts latest = facts({Offset{0}, Offset{9}}, std::nullopt);
     latest.before_starts = {{Offset{3}, kNow, 1}, {Offset{8}, kNow, 2}};
-    const auto decision = decide_start(claim(), std::nullopt, latest, stores(9), kNow);
+    const auto decision = decide_start(kClaim, std::nullopt, latest, stores(9), kNow);
     REQUIRE(decision);
     CHECK(decision->log.marks == std::vector<LogMark>{{Offset{8}, kNow, 2}});
 }
@@ -138,8 +137,7 @@ TEST_CASE("a view that nobody knew when the log was made anew begins where that 
     record.log = {Generation{2}, Offset{5}, Offset{0}, {}};
     record.views["cities@1"] = {Offset{30}, {}, {}, 78, {}, Generation{2}};
     const std::vector<ViewStart> views{{"stores@1", 77, true, Offset{0}}, {"cities@1", 78, true, Offset{0}}};
-    const auto decision =
-        decide_start(claim(), record, facts({Offset{0}, Offset{50}}, Offset{30}), views, kNow);
+    const auto decision = decide_start(kClaim, record, facts({Offset{0}, Offset{50}}, Offset{30}), views, kNow);
     REQUIRE(decision);
     CHECK(decision->views[0].next == Offset{5});
     CHECK(decision->views[0].since == kNow);
@@ -151,14 +149,14 @@ TEST_CASE("a record without views is taken for an emptied store") {
     auto record = record_at(4);
     record.views.clear();
     const auto decision =
-        decide_start(claim(), record, facts({Offset{2}, Offset{9}}, Offset{8}), stores(9), kNow);
+        decide_start(kClaim, record, facts({Offset{2}, Offset{9}}, Offset{8}), stores(9), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{2});
 }
 
 TEST_CASE("an emptied store is rebuilt from the start of the log") {
     const auto decision =
-        decide_start(claim(), std::nullopt, facts({Offset{2}, Offset{9}}, Offset{8}), stores(9), kNow);
+        decide_start(kClaim, std::nullopt, facts({Offset{2}, Offset{9}}, Offset{8}), stores(9), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{2});
     CHECK(decision->views[0].since == kNow);
@@ -191,7 +189,7 @@ ProgressRecord counting_a(std::int64_t read) {
 Result<StartDecision> go_on(const ProgressRecord& record, const ViewStart& view) {
     LogFacts log = facts({Offset{0}, Offset{9}}, Offset{4});
     for (const LogMark& mark : record.log.marks) log.marked.emplace_back(mark);
-    return decide_start(claim(), record, log, std::span(&view, 1), kNow);
+    return decide_start(kClaim, record, log, std::span(&view, 1), kNow);
 }
 
 }  // namespace
@@ -299,7 +297,7 @@ ProgressRecord record_of_two(std::int64_t stores, std::int64_t cities, std::opti
 }
 
 Result<StartDecision> begin_two(const ProgressRecord& record, const std::vector<ViewStart>& views) {
-    return decide_start(claim(), record, facts({Offset{0}, Offset{90}}, Offset{4}), views, kNow);
+    return decide_start(kClaim, record, facts({Offset{0}, Offset{90}}, Offset{4}), views, kNow);
 }
 
 }  // namespace
@@ -363,7 +361,7 @@ TEST_CASE("a log that was made anew while a view is shed is begun with the other
     record.log.marks = {{Offset{0}, kNow, 1}, {Offset{39}, kNow, 2}};
     LogFacts anew = facts({Offset{0}, Offset{9}}, Offset{40});
     anew.marked = {LogMark{Offset{0}, kNow, 7}, std::nullopt};
-    const auto decision = decide_start(claim(), record, anew, two_views(true), kNow);
+    const auto decision = decide_start(kClaim, record, anew, two_views(true), kNow);
     REQUIRE(decision);
     CHECK(decision->from == Offset{0});
     CHECK(decision->views[1].next == Offset{0});

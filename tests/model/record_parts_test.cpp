@@ -2,16 +2,17 @@
 
 #include <doctest/doctest.h>
 
+#include "model/claims.hpp"
+
 using namespace freshet;
+using namespace freshet::test;
 
 namespace {
 
-const Partition kPartition{"orders", PartitionId{0}};
-const PartitionClaim kClaim{kPartition, "node-1", "kafka-1", "freshet", 4};
 const std::string kView = "spend@1";
 constexpr Timestamp kClock = from_unix_ms(1'700'000'000'000);
 
-ProgressRecord record_at(std::int64_t next, std::vector<RecordSlot> slots = {1, 2}) {
+ProgressRecord part_at(std::int64_t next, std::vector<RecordSlot> slots = {1, 2}) {
     ProgressRecord record;
     record.epoch = Epoch{10};
     record.node = "node-1";
@@ -27,7 +28,7 @@ ProgressRecord record_at(std::int64_t next, std::vector<RecordSlot> slots = {1, 
 }
 
 ProgressRecord without_views() {
-    ProgressRecord record = record_at(0, {});
+    ProgressRecord record = part_at(0, {});
     record.views.clear();
     return record;
 }
@@ -41,17 +42,17 @@ ProgressRecord whole(const std::vector<RecordPart>& parts) {
 }  // namespace
 
 TEST_CASE("a life begins where the primary is that is furthest behind") {
-    for (const auto& parts : {std::vector<RecordPart>{{1, record_at(50)}, {2, record_at(80)}},
-                              std::vector<RecordPart>{{2, record_at(80)}, {1, record_at(50)}}}) {
+    for (const auto& parts : {std::vector<RecordPart>{{1, part_at(50)}, {2, part_at(80)}},
+                              std::vector<RecordPart>{{2, part_at(80)}, {1, part_at(50)}}}) {
         const ProgressRecord record = whole(parts);
-        CHECK(record.views.at(kView) == record_at(50).views.at(kView));
+        CHECK(record.views.at(kView) == part_at(50).views.at(kView));
         CHECK_FALSE(record.lost_part);
     }
     CHECK_FALSE(whole_record(kClaim, std::vector<RecordPart>{{1, {}}, {2, {}}}, {}));
 }
 
 TEST_CASE("of equal offsets the earlier watermark and the later beginning count") {
-    ProgressRecord ahead = record_at(50), behind = record_at(50);
+    ProgressRecord ahead = part_at(50), behind = part_at(50);
     ahead.views[kView].watermark = kClock + Duration{900};
     behind.views[kView].since = kClock;
     const ViewProgress view = whole({{1, ahead}, {2, behind}}).views.at(kView);
@@ -62,24 +63,24 @@ TEST_CASE("of equal offsets the earlier watermark and the later beginning count"
 }
 
 TEST_CASE("what one primary does not list yet is begun again") {
-    ProgressRecord more = record_at(50);
+    ProgressRecord more = part_at(50);
     more.views["new@1"] = more.views[kView];
     more.views[kView].features["sum"] = {8, std::nullopt};
-    const ProgressRecord record = whole({{1, more}, {2, record_at(50)}});
+    const ProgressRecord record = whole({{1, more}, {2, part_at(50)}});
     CHECK(record.views.size() == 1);
     CHECK(record.views.at(kView).features.size() == 1);
 }
 
 TEST_CASE("a primary whose record is gone, or says nothing any more, has lost what it held") {
-    CHECK(whole({{1, record_at(50)}, {2, std::nullopt}}).lost_part);
-    CHECK(whole({{1, record_at(50)}, {2, without_views()}}).lost_part);
-    CHECK(whole({{1, record_at(50)}}).lost_part);  // nobody even looked
-    CHECK(whole({{1, record_at(50)}, {2, std::nullopt}}).views.at(kView).next == Offset{50});
+    CHECK(whole({{1, part_at(50)}, {2, std::nullopt}}).lost_part);
+    CHECK(whole({{1, part_at(50)}, {2, without_views()}}).lost_part);
+    CHECK(whole({{1, part_at(50)}}).lost_part);  // nobody even looked
+    CHECK(whole({{1, part_at(50)}, {2, std::nullopt}}).views.at(kView).next == Offset{50});
 }
 
 TEST_CASE("a primary that no record names is new and holds nothing back") {
-    CHECK_FALSE(whole({{1, record_at(50)}, {2, record_at(50)}, {3, std::nullopt}}).lost_part);
-    const ProgressRecord record = whole({{1, record_at(50)}, {2, record_at(50)}, {3, without_views()}});
+    CHECK_FALSE(whole({{1, part_at(50)}, {2, part_at(50)}, {3, std::nullopt}}).lost_part);
+    const ProgressRecord record = whole({{1, part_at(50)}, {2, part_at(50)}, {3, without_views()}});
     CHECK_FALSE(record.lost_part);
     CHECK(record.views.at(kView).next == Offset{50});
 }
@@ -88,7 +89,7 @@ TEST_CASE("slots that a primary received after the copy it came back with are lo
     const std::vector<SlotRanges> served = {{{0, 99}}, {{100, 250}}};  // the second has received 201 to 250
     using Kept = RecordPart::Kept;
     const auto loses = [&](std::uint64_t first, std::uint64_t second, SlotRanges covers, Kept kept) {
-        ProgressRecord a = record_at(80), b = record_at(50);
+        ProgressRecord a = part_at(80), b = part_at(50);
         a.covers = {{0, 99}};
         a.advance = first;
         b.covers = std::move(covers);
@@ -111,7 +112,7 @@ TEST_CASE("slots that a primary received after the copy it came back with are lo
 
 TEST_CASE("a record that has moved to another primary vouches for nothing there, and a new one is believed") {
     const std::vector<SlotRanges> served = {{{0, 99}}, {{100, 250}}, {{300, 301}}};
-    ProgressRecord a = record_at(80), arrived = record_at(80), own = record_at(80);
+    ProgressRecord a = part_at(80), arrived = part_at(80), own = part_at(80);
     a.covers = {{0, 99}};
     arrived.covers = {{201, 250}, {300, 301}};  // of the primary it came from
     own.covers = {{100, 200}};
@@ -130,7 +131,7 @@ TEST_CASE("a record that has moved to another primary vouches for nothing there,
 
 TEST_CASE("a record that was seen and is gone was lost, even if no other names it yet") {
     const std::vector<RecordPart> seen{
-        {1, record_at(50)}, {2, record_at(50)}, {3, std::nullopt, 2, RecordPart::Kept::less}};
+        {1, part_at(50)}, {2, part_at(50)}, {3, std::nullopt, 2, RecordPart::Kept::less}};
     CHECK(whole(seen).lost_part);
 }
 
@@ -144,7 +145,7 @@ TEST_CASE("ranges contain all that others name, however either is cut") {
 }
 
 TEST_CASE("the newest generation of the log counts, with all that was read of it") {
-    ProgressRecord old = record_at(90), renewed = record_at(3);
+    ProgressRecord old = part_at(90), renewed = part_at(3);
     renewed.log.generation = renewed.views[kView].generation = Generation{1};
     renewed.log.marks = {{Offset{0}, kClock, 1}, {Offset{2}, kClock, 3}};
     old.log.marks = {{Offset{70}, kClock, 9}};
@@ -159,7 +160,7 @@ TEST_CASE("the newest generation of the log counts, with all that was read of it
 }
 
 TEST_CASE("epochs, partitions and layouts are those of all") {
-    ProgressRecord a = record_at(50), b = record_at(50);
+    ProgressRecord a = part_at(50), b = part_at(50);
     a.epoch = Epoch{12};
     b.partitions = 9;
     a.layouts[kView] = "x y";
@@ -171,13 +172,13 @@ TEST_CASE("epochs, partitions and layouts are those of all") {
 }
 
 TEST_CASE("a record of another deployment is not mixed with others") {
-    ProgressRecord foreign = record_at(7);
+    ProgressRecord foreign = part_at(7);
     foreign.group = "another";
-    CHECK(whole({{1, record_at(50)}, {2, foreign}}) == foreign);
+    CHECK(whole({{1, part_at(50)}, {2, foreign}}) == foreign);
 }
 
 TEST_CASE("what a primary has lost is rebuilt from the log, and said to be incomplete") {
-    const ProgressRecord record = whole({{1, record_at(50)}, {2, std::nullopt}});
+    const ProgressRecord record = whole({{1, part_at(50)}, {2, std::nullopt}});
     ViewStart view{kView, 0, true, Offset{0}};
     view.features = {{"count", 7}};
     const LogFacts facts{{Offset{20}, Offset{100}}, Offset{50}, {}, {}};

@@ -6,7 +6,7 @@ namespace freshet {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr TurnJudge::SteadyTime kBegin{1000s};
+constexpr TurnJudge::SteadyTime kOpening{1000s};
 constexpr std::int64_t kBacklog = 1000;
 
 TurnJudge::Terms terms(std::optional<Duration> max_staleness, Priority priority = Priority::normal) {
@@ -18,9 +18,9 @@ constexpr TurnLook kLateButSmall{30s, true, kBacklog - 1};
 constexpr TurnLook kInTime{1s, true, 0};
 constexpr TurnLook kNotKnown{1s, false, kBacklog};
 
-class Judged {
+class Ranked {
 public:
-    explicit Judged(const TurnJudge::Terms& terms) : judge_(terms) {}
+    explicit Ranked(const TurnJudge::Terms& terms) : judge_(terms) {}
 
     // Looks once a second, for `seconds`; how often the rank changed.
     int look(int seconds, const std::vector<TurnLook>& looks) {
@@ -32,37 +32,37 @@ public:
 
 private:
     TurnJudge judge_;
-    TurnJudge::SteadyTime now_ = kBegin;
+    TurnJudge::SteadyTime now_ = kOpening;
 };
 
 TEST_CASE("what has a max_staleness goes before what has none, and that before what cannot keep it") {
-    const Judged kept(terms(5s)), without(terms(std::nullopt));
-    Judged hopeless(terms(5s));
+    const Ranked kept(terms(5s)), without(terms(std::nullopt));
+    Ranked hopeless(terms(5s));
     CHECK(hopeless.look(4, {kLate}) == 1);
     CHECK(kept.rank() < without.rank());
     CHECK(without.rank() < hopeless.rank());
 }
 
 TEST_CASE("what is late without a backlog stays first: it needs a turn, not an age") {
-    Judged source(terms(5s));
+    Ranked source(terms(5s));
     CHECK(source.look(60, {kLateButSmall}) == 0);
     CHECK(source.rank() == 0);
 }
 
 TEST_CASE("a backlog that is not late stays first") {
-    Judged source(terms(5s));
+    Ranked source(terms(5s));
     CHECK(source.look(60, {{5s, true, 1'000'000}}) == 0);
     CHECK(source.rank() == 0);
 }
 
 TEST_CASE("what has no max_staleness is never late") {
-    Judged source(terms(std::nullopt));
+    Ranked source(terms(std::nullopt));
     CHECK(source.look(60, {{1h, true, 1'000'000}}) == 0);
     CHECK(source.rank() == 1);
 }
 
 TEST_CASE("a rank is lost and won again only by what lasts") {
-    Judged source(terms(5s));
+    Ranked source(terms(5s));
     for (int i = 0; i < 10; ++i) CHECK(source.look(3, {kLate}) + source.look(1, {kInTime}) == 0);
     CHECK(source.look(4, {kLate}) == 1);
     CHECK(source.look(60, {kLateButSmall}) == 0);  // the backlog is gone, and it is late still
@@ -73,14 +73,14 @@ TEST_CASE("a rank is lost and won again only by what lasts") {
 }
 
 TEST_CASE("one partition makes a source late, and all make it keep its limit again") {
-    Judged source(terms(5s));
+    Ranked source(terms(5s));
     CHECK(source.look(4, {kInTime, kLate}) == 1);
     CHECK(source.look(60, {kLateButSmall, kInTime}) == 0);
     CHECK(source.look(4, {kInTime, kInTime}) == 1);
 }
 
 TEST_CASE("a life that has just begun does not win the rank again: nobody knows yet how late it is") {
-    Judged source(terms(5s));
+    Ranked source(terms(5s));
     CHECK(source.look(60, {kNotKnown}) == 0);
     CHECK(source.look(4, {kLate}) == 1);
     CHECK(source.look(60, {kNotKnown}) == 0);
@@ -89,13 +89,13 @@ TEST_CASE("a life that has just begun does not win the rank again: nobody knows 
 }
 
 TEST_CASE("what was never in time since its life began is late all the same") {
-    Judged source(terms(5s));
+    Ranked source(terms(5s));
     CHECK(source.look(4, {{6s, false, kBacklog}}) == 1);
 }
 
 TEST_CASE("a priority is worth one rank") {
-    CHECK(Judged(terms(std::nullopt, Priority::high)).rank() == Judged(terms(5s)).rank());
-    CHECK(Judged(terms(5s, Priority::low)).rank() == Judged(terms(std::nullopt)).rank());
+    CHECK(Ranked(terms(std::nullopt, Priority::high)).rank() == Ranked(terms(5s)).rank());
+    CHECK(Ranked(terms(5s, Priority::low)).rank() == Ranked(terms(std::nullopt)).rank());
 }
 
 std::shared_ptr<TurnOrder::Seat> sit(const std::shared_ptr<TurnOrder>& order, const std::string& source,
@@ -105,7 +105,7 @@ std::shared_ptr<TurnOrder::Seat> sit(const std::shared_ptr<TurnOrder>& order, co
 
 // The first and the last look of a while.
 std::optional<TurnChange> sees_for_a_while(TurnOrder::Seat& seat, const TurnLook& look,
-                                           TurnJudge::SteadyTime from = kBegin) {
+                                           TurnJudge::SteadyTime from = kOpening) {
     CHECK(!seat.look(from, look));
     return seat.look(from + 3s, look);
 }
@@ -127,18 +127,18 @@ TEST_CASE("a source that is flooded gives way to one that keeps its limit, and i
     CHECK(change->source == "flood");
     CHECK((change->before == 0 && change->after == 2 && change->worst == kLate));
     CHECK((flood->gives_way() && !light->gives_way()));
-    CHECK(!flood->look(kBegin + 10s, kLate));
-    CHECK(!light->look(kBegin + 10s, kInTime));
-    CHECK(sees_for_a_while(*flood, kInTime, kBegin + 11s));
+    CHECK(!flood->look(kOpening + 10s, kLate));
+    CHECK(!light->look(kOpening + 10s, kInTime));
+    CHECK(sees_for_a_while(*flood, kInTime, kOpening + 11s));
     CHECK(!flood->gives_way());
 }
 
 TEST_CASE("the partitions of a source are worth the same, are told of once, and never give way to each other") {
     const auto order = std::make_shared<TurnOrder>();
     const auto first = sit(order, "a", 5s), second = sit(order, "a", 5s);
-    CHECK(!first->look(kBegin, kInTime));
+    CHECK(!first->look(kOpening, kInTime));
     CHECK(sees_for_a_while(*second, kLate));
-    CHECK(!first->look(kBegin + 3s, kInTime));
+    CHECK(!first->look(kOpening + 3s, kInTime));
     CHECK((!first->gives_way() && !second->gives_way()));
     const auto other = sit(order, "b", 5s);
     CHECK((first->gives_way() && second->gives_way() && !other->gives_way()));
@@ -161,7 +161,7 @@ TEST_CASE("a rank outlives the lives of the partitions") {
     life.reset();
     life = sit(order, "a", 5s);
     CHECK(life->gives_way());
-    CHECK(!sees_for_a_while(*life, kNotKnown, kBegin + 10s));
+    CHECK(!sees_for_a_while(*life, kNotKnown, kOpening + 10s));
     CHECK(life->gives_way());
 }
 
@@ -173,8 +173,8 @@ TEST_CASE("a source sheds in all of its partitions, tells of it once, and not af
     std::vector<ShedChange> told;
     const auto look = [&](int from, int to) {
         for (int i = from; i < to; ++i) {
-            first->look(kBegin + i * 1s, {9s, true, kBacklog, i});
-            second->look(kBegin + i * 1s, {7s, true, 0, i});
+            first->look(kOpening + i * 1s, {9s, true, kBacklog, i});
+            second->look(kOpening + i * 1s, {7s, true, 0, i});
             for (const auto& seat : {first, second})
                 if (auto change = seat->take_shed_change()) told.push_back(*change);
         }

@@ -30,6 +30,8 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr Duration kPatience{20'000};  // before a test gives up on a condition
 
+inline Partition part(const std::string& topic, int id) { return {topic, PartitionId{id}}; }
+
 class KafkaForTests {
 public:
     explicit KafkaForTests(std::string real_brokers) : brokers_(std::move(real_brokers)) {

@@ -52,6 +52,8 @@ inline std::string text_of(const redisReply& reply) {
     return text + "]";
 }
 
+inline std::string ms(Timestamp t) { return std::to_string(unix_ms(t)); }
+
 class TestClient {
 public:
     explicit TestClient(std::uint16_t port) : context_(redisConnect("127.0.0.1", port)) {

@@ -91,9 +91,9 @@ Duration shortest_sparing_hop(Duration window) {
     return window;
 }
 
-class FeatureReader {
+class FeatureEntry {
 public:
-    FeatureReader(const ConfigEntry& entry, const std::string& view, const Source& source, ConfigErrors& errors)
+    FeatureEntry(const ConfigEntry& entry, const std::string& view, const Source& source, ConfigErrors& errors)
         : entry_(entry),
           what_("feature " + view + "." + entry.key),
           source_(source),
@@ -256,7 +256,7 @@ private:
 
 std::optional<Feature> read_feature(const ConfigEntry& entry, const std::string& view, const Source& source,
                                     ConfigErrors& errors) {
-    return FeatureReader{entry, view, source, errors}.read();
+    return FeatureEntry{entry, view, source, errors}.read();
 }
 
 std::optional<std::size_t> find_field(const std::string& name, const ConfigPlace& place,

@@ -25,10 +25,6 @@ using Kind = ConfigNode::Kind;
 
 constexpr std::uintmax_t kLargestFile = 16 << 20;
 
-Error refuse(const ConfigPlace& place, const std::string& message) {
-    return {Errc::invalid_argument, place.text() + ": " + message};
-}
-
 // The files of an `include:` pattern in the order of their names.
 std::vector<std::string> expand(const std::string& pattern) {
     glob_t found{};

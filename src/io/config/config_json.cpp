@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "model/characters.hpp"
+
 namespace freshet {
 namespace {
 
@@ -10,8 +12,6 @@ using Kind = ConfigNode::Kind;
 std::string quoted(const std::string& text) {
     return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Takes one digit or more.
 bool take_digits(std::string_view& text) {
@@ -37,7 +37,7 @@ bool is_number(std::string_view text) {
     return text.empty();
 }
 
-std::string scalar_text(const ConfigNode& node) {
+std::string text_of_scalar(const ConfigNode& node) {
     const bool bare = !node.quoted && (node.text == "true" || node.text == "false" || is_number(node.text));
     return bare ? node.text : quoted(node.text);
 }
@@ -50,7 +50,7 @@ std::string json_text(const ConfigNode& node) {
         case Kind::null:
             return "null";
         case Kind::scalar:
-            return scalar_text(node);
+            return text_of_scalar(node);
         case Kind::list:
             for (const ConfigNode& item : node.items) out += (out.empty() ? "" : ", ") + json_text(item);
             return "[" + out + "]";

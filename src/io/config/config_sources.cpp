@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "io/config/config_text.hpp"
+#include "model/characters.hpp"
 
 namespace freshet {
 namespace {
@@ -123,8 +124,7 @@ void read_time_format(const ConfigNode& node, const std::string& what, TimeSpec&
 bool is_zone(const std::string& name) {
     if (name == "UTC") return true;
     const bool plain = std::ranges::all_of(name, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-               c == '-' || c == '+' || c == '/';
+        return is_letter(c) || is_digit(c) || c == '_' || c == '-' || c == '+' || c == '/';
     });
     if (!plain || name.empty() || name.front() == '/') return false;
     const std::filesystem::path zones = "/usr/share/zoneinfo";

@@ -6,6 +6,8 @@
 #include <limits>
 #include <span>
 
+#include "model/characters.hpp"
+
 namespace freshet {
 namespace {
 
@@ -18,8 +20,6 @@ constexpr Unit kDurations[] = {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000
 constexpr Unit kSizes[] = {{"GiB", 1LL << 30}, {"MiB", 1LL << 20}, {"KiB", 1LL << 10}, {"", 1}};
 
 Error bad(std::string message) { return {Errc::invalid_argument, std::move(message)}; }
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::size_t digits_at_start(std::string_view text) {
     return static_cast<std::size_t>(std::ranges::find_if_not(text, is_digit) - text.begin());
@@ -101,8 +101,7 @@ Result<Endpoint> parse_endpoint(std::string_view text, int lowest_port) {
     const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
     if (bracketed) host = host.substr(1, host.size() - 2);
     const auto in_host = [&](char c) {
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        return letter || is_digit(c) || c == '.' || c == '-' || c == '_' ||
+        return is_letter(c) || is_digit(c) || c == '.' || c == '-' || c == '_' ||
                (bracketed && (c == ':' || c == '%'));
     };
     if (host.empty()) return malformed("it has no host (0.0.0.0 is every IPv4 address of this machine)");
@@ -206,10 +205,8 @@ bool is_owner(std::string_view text) {
 
 bool is_topic(std::string_view text) {
     if (text.empty() || text.size() > 249 || text == "." || text == "..") return false;
-    return std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '.' || c == '_' ||
-               c == '-';
-    });
+    return std::ranges::all_of(
+        text, [](char c) { return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 }  // namespace freshet

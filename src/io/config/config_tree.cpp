@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "io/config/config_text.hpp"
+#include "model/characters.hpp"
 
 namespace freshet {
 
@@ -32,7 +33,7 @@ struct Refused {
     std::string message;
 };
 
-bool starts_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool starts_name(char c) { return is_letter(c) || c == '_'; }
 
 // Replaces every ${NAME} by the environment variable, and $${ by ${. What it brings is text, never YAML.
 std::string substitute(const std::string& text, const ConfigPlace& place) {
@@ -262,12 +263,13 @@ std::string mend_of(const std::string& message) {
 
 }  // namespace
 
+Error refuse(const ConfigPlace& place, const std::string& message) {
+    return {Errc::invalid_argument, place.text() + ": " + message};
+}
+
 Result<ConfigNode> parse_tree(std::string_view text, const std::string& file, int file_index) {
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
     TreeBuilder builder{text, file, file_index};
-    const auto refuse = [](const ConfigPlace& place, const std::string& message) {
-        return Error{Errc::invalid_argument, place.text() + ": " + message};
-    };
     if (text.find('\0') != std::string_view::npos || text.starts_with("\xFF\xFE") ||
         text.starts_with("\xFE\xFF")) {
         return refuse({file_index, file, 1, 1}, "this is not UTF-8 text; save the file as UTF-8");

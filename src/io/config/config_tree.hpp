@@ -50,6 +50,9 @@ struct ConfigEntry {
     ConfigNode value;
 };
 
+// An error that names the place.
+Error refuse(const ConfigPlace& place, const std::string& message);
+
 // A file without content gives a null node.
 Result<ConfigNode> parse_tree(std::string_view text, const std::string& file, int file_index);
 

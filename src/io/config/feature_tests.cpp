@@ -16,10 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 using Kind = ConfigNode::Kind;
 
-Error refuse(const ConfigPlace& place, const std::string& message) {
-    return {Errc::invalid_argument, place.text() + ": " + message};
-}
-
 // The text of one column as it stands in an entity's name.
 std::optional<std::string> read_column(const ConfigNode& node, const FieldDef& field, ConfigErrors& errors) {
     const std::string what = "entity column " + field.name;

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "model/characters.hpp"
+
 namespace freshet {
 namespace {
 
@@ -35,8 +37,6 @@ struct Civil {
         return date + std::chrono::hours{hour} + std::chrono::minutes{minute} + std::chrono::seconds{second};
     }
 };
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Reads exactly `digits` digits at `from`; the caller knows that they are there.
 bool read_digits(std::string_view text, std::size_t from, std::size_t digits, int& number) {
@@ -72,8 +72,7 @@ bool read_zone_designator(std::string_view text, std::chrono::minutes& offset) {
 // The zone database opens files by name, so a name that is not one of its own must not reach it.
 bool is_zone_name(const std::string& name) {
     const auto allowed = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '+' ||
-               c == '-' || c == '/';
+        return is_letter(c) || is_digit(c) || c == '_' || c == '+' || c == '-' || c == '/';
     };
     return !name.empty() && name[0] != '/' && name != "localtime" &&
            std::all_of(name.begin(), name.end(), allowed);

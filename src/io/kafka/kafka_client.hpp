@@ -38,6 +38,9 @@ KafkaPartitions kafka_partitions(const Partition& partition, std::int64_t offset
 // `code`: a rd_kafka_resp_err_t.
 Error kafka_error(int code, const std::string& what);
 
+// A timeout as librdkafka takes it.
+inline int kafka_ms(Duration timeout) { return static_cast<int>(timeout.count()); }
+
 // Hands errors on, but of one kind only one in `every`, with the number of those left out. Any thread may
 // report.
 class KafkaReports {

@@ -7,7 +7,7 @@
 namespace freshet {
 namespace {
 
-constexpr int kPollMs = 100;
+constexpr int kJoinPollMs = 100;
 // Requests in Kafka's protocol.
 constexpr int kJoinGroup = 11;
 constexpr int kHeartbeat = 12;
@@ -127,7 +127,7 @@ std::shared_ptr<KafkaPartition> KafkaMember::find(const Partition& partition) {
 void KafkaMember::serve() {
     while (!leaving_) {
         send_commits(false);
-        rd_kafka_message_t* message = rd_kafka_consumer_poll(client_.get(), kPollMs);
+        rd_kafka_message_t* message = rd_kafka_consumer_poll(client_.get(), kJoinPollMs);
         if (message == nullptr) continue;
         // Records have queues of their own, so that this is an error of a topic or of the group.
         reports_.report(rd_kafka_err2name(message->err),

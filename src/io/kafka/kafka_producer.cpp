@@ -11,7 +11,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kPollMs = 50;
+constexpr int kServePollMs = 50;
 constexpr auto kQueueFullPause = std::chrono::milliseconds{1};
 
 void on_delivery_report(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
@@ -46,8 +46,6 @@ Headers headers_of(const ProducerRecord& record) {
     return headers;
 }
 
-int ms(Duration timeout) { return static_cast<int>(timeout.count()); }
-
 Error transaction_error(int code, const std::string& message) {
     switch (code) {
         case RD_KAFKA_RESP_ERR__FENCED:
@@ -62,7 +60,7 @@ Error transaction_error(int code, const std::string& message) {
 }
 
 // Takes the error; none is success.
-Result<void> result_of(rd_kafka_error_t* error, const std::string& what) {
+Result<void> transaction_result(rd_kafka_error_t* error, const std::string& what) {
     if (error == nullptr) return {};
     const Error ours =
         transaction_error(rd_kafka_error_code(error), what + ": " + rd_kafka_error_string(error));
@@ -76,9 +74,9 @@ Result<void> repeated(Duration timeout, const std::string& what, Call call) {
     const auto deadline = Clock::now() + timeout;
     for (;;) {
         const auto left = std::chrono::floor<Duration>(deadline - Clock::now());
-        rd_kafka_error_t* error = call(ms(std::max(left, Duration{0})));
+        rd_kafka_error_t* error = call(kafka_ms(std::max(left, Duration{0})));
         const bool again = error != nullptr && rd_kafka_error_is_retriable(error) != 0;
-        auto result = result_of(error, what);
+        auto result = transaction_result(error, what);
         if (!again || Clock::now() >= deadline) return result;
     }
 }
@@ -98,7 +96,7 @@ Result<std::unique_ptr<KafkaProducer>> KafkaProducer::open(const KafkaSettings& 
     if (!client) return client.error();
     producer->client_ = std::move(*client);
     producer->poller_ = std::thread([self = producer.get()] {
-        while (!self->closing_) rd_kafka_poll(self->client_.get(), kPollMs);
+        while (!self->closing_) rd_kafka_poll(self->client_.get(), kServePollMs);
     });
     return producer;
 }
@@ -108,7 +106,7 @@ KafkaProducer::~KafkaProducer() {
     closing_ = true;
     poller_.join();
     rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    rd_kafka_flush(client_.get(), kPollMs);  // frees what waits for its delivery report
+    rd_kafka_flush(client_.get(), kServePollMs);  // frees what waits for its delivery report
 }
 
 int KafkaProducer::try_send(const ProducerRecord& record, Delivered* delivered) {
@@ -190,7 +188,7 @@ Result<void> KafkaProducer::claim(Duration timeout) {
 }
 
 Result<void> KafkaProducer::begin() {
-    return result_of(rd_kafka_begin_transaction(client_.get()), "beginning a transaction");
+    return transaction_result(rd_kafka_begin_transaction(client_.get()), "beginning a transaction");
 }
 
 Result<void> KafkaProducer::commit(Duration timeout) {

@@ -7,8 +7,6 @@ namespace {
 
 constexpr Duration kIdle{10};
 
-int ms(Duration timeout) { return static_cast<int>(timeout.count()); }
-
 rd_kafka_resp_err_t error_of(const KafkaPartitions& list, rd_kafka_resp_err_t err) {
     return err != RD_KAFKA_RESP_ERR_NO_ERROR ? err : list->elems[0].err;
 }
@@ -47,7 +45,7 @@ Result<LogRange> KafkaQueries::range(const Partition& partition, Duration timeou
     LogRange range{};
     const auto err =
         rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(), partition.id.value,
-                                         &range.low.value, &range.end.value, ms(timeout));
+                                         &range.low.value, &range.end.value, kafka_ms(timeout));
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
         return failed(err, "asking for the offsets of " + partition.text(), timeout);
     return range;
@@ -55,7 +53,7 @@ Result<LogRange> KafkaQueries::range(const Partition& partition, Duration timeou
 
 Result<Offset> KafkaQueries::offset_at(const Partition& partition, Timestamp time, Duration timeout) {
     const KafkaPartitions list = kafka_partitions(partition, unix_ms(time));
-    const auto err = error_of(list, rd_kafka_offsets_for_times(client_.get(), list.get(), ms(timeout)));
+    const auto err = error_of(list, rd_kafka_offsets_for_times(client_.get(), list.get(), kafka_ms(timeout)));
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return failed(err, "asking for the offset at a time of " + partition.text(), timeout);
     }
@@ -67,7 +65,7 @@ Result<Offset> KafkaQueries::offset_at(const Partition& partition, Timestamp tim
 
 Result<std::optional<Offset>> KafkaQueries::committed(const Partition& partition, Duration timeout) {
     const KafkaPartitions list = kafka_partitions(partition, RD_KAFKA_OFFSET_INVALID);
-    const auto err = error_of(list, rd_kafka_committed(client_.get(), list.get(), ms(timeout)));
+    const auto err = error_of(list, rd_kafka_committed(client_.get(), list.get(), kafka_ms(timeout)));
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return failed(err, "asking for the committed offset of " + partition.text(), timeout);
     }
@@ -103,7 +101,8 @@ KafkaQueries::KafkaMessage KafkaQueries::consume_one(rd_kafka_topic_s* topic, co
                                                      Duration timeout) {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     for (;;) {
-        KafkaMessage message(rd_kafka_consume(topic, partition.id.value, ms(kIdle)), &rd_kafka_message_destroy);
+        KafkaMessage message(rd_kafka_consume(topic, partition.id.value, kafka_ms(kIdle)),
+                             &rd_kafka_message_destroy);
         const auto left = std::chrono::floor<Duration>(deadline - std::chrono::steady_clock::now());
         if (message != nullptr || left <= Duration{0}) return message;
         (void)range(partition, left);
@@ -137,7 +136,7 @@ Result<std::int32_t> KafkaQueries::partition_count(const std::string& topic, Dur
     const KafkaTopic handle{rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr)};
     if (handle == nullptr) return kafka_error(rd_kafka_last_error(), what);
     const rd_kafka_metadata_t* metadata = nullptr;
-    const auto err = rd_kafka_metadata(client_.get(), 0, handle.get(), &metadata, ms(timeout));
+    const auto err = rd_kafka_metadata(client_.get(), 0, handle.get(), &metadata, kafka_ms(timeout));
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) return failed(err, what, timeout);
     const std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)> owner(
         metadata, &rd_kafka_metadata_destroy);
@@ -169,7 +168,7 @@ Result<std::map<std::string, std::int32_t>> KafkaQueries::partition_counts(
 }
 
 Result<std::string> KafkaQueries::cluster_id(Duration timeout) {
-    const std::unique_ptr<char, void (*)(char*)> id(rd_kafka_clusterid(client_.get(), ms(timeout)),
+    const std::unique_ptr<char, void (*)(char*)> id(rd_kafka_clusterid(client_.get(), kafka_ms(timeout)),
                                                     [](char* text) { rd_kafka_mem_free(nullptr, text); });
     if (id == nullptr)
         return failed(RD_KAFKA_RESP_ERR__TIMED_OUT, "asking for the id of the Kafka cluster", timeout);
@@ -183,7 +182,7 @@ Result<std::string> KafkaQueries::topic_setting(const std::string& topic, const 
         rd_kafka_AdminOptions_new(client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS),
         &rd_kafka_AdminOptions_destroy);
     char reason[256];
-    rd_kafka_AdminOptions_set_request_timeout(options.get(), ms(timeout), reason, sizeof reason);
+    rd_kafka_AdminOptions_set_request_timeout(options.get(), kafka_ms(timeout), reason, sizeof reason);
     const std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)> asked(
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()), &rd_kafka_ConfigResource_destroy);
     const std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)> queue(
@@ -191,7 +190,7 @@ Result<std::string> KafkaQueries::topic_setting(const std::string& topic, const 
     rd_kafka_ConfigResource_t* all[] = {asked.get()};
     rd_kafka_DescribeConfigs(client_.get(), all, 1, options.get(), queue.get());
     const std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)> event(
-        rd_kafka_queue_poll(queue.get(), ms(timeout)), &rd_kafka_event_destroy);
+        rd_kafka_queue_poll(queue.get(), kafka_ms(timeout)), &rd_kafka_event_destroy);
     if (event == nullptr) return failed(RD_KAFKA_RESP_ERR__TIMED_OUT, what, timeout);
     if (const auto err = rd_kafka_event_error(event.get()); err != RD_KAFKA_RESP_ERR_NO_ERROR)
         return failed(err, what, timeout);

@@ -9,7 +9,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kPollMs = 100;
+constexpr int kReadPollMs = 100;
 
 struct MessageDeleter {
     void operator()(rd_kafka_message_t* message) const { rd_kafka_message_destroy(message); }
@@ -65,7 +65,7 @@ Result<void> KafkaTopicReader::read(const std::string& topic, const Ranges& rang
     auto deadline = Clock::now() + patience;
     Result<bool> more = true;
     while (more && *more && !left_.empty()) {
-        const Message message{rd_kafka_consumer_poll(client_.get(), kPollMs)};
+        const Message message{rd_kafka_consumer_poll(client_.get(), kReadPollMs)};
         if (message != nullptr) {
             more = take(topic, *message, sink);
             deadline = Clock::now() + patience;

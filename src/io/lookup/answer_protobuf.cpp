@@ -10,7 +10,7 @@ constexpr std::uint8_t kView = wire_tag(2, WireType::bytes);
 constexpr std::uint8_t kRow = wire_tag(3, WireType::bytes);
 constexpr std::uint8_t kValue = wire_tag(1, WireType::bytes);
 constexpr std::uint8_t kStatuses = wire_tag(2, WireType::bytes);
-constexpr std::uint8_t kFreshness = wire_tag(3, WireType::bytes);
+constexpr std::uint8_t kFreshnessTag = wire_tag(3, WireType::bytes);
 constexpr std::uint8_t kInteger = wire_tag(1, WireType::varint);
 constexpr std::uint8_t kNumber = wire_tag(2, WireType::fixed64);
 constexpr std::uint8_t kText = wire_tag(3, WireType::bytes);
@@ -55,7 +55,7 @@ void ProtobufAnswerWriter::row(const AnswerShape& shape, const AnswerRow& row) {
         for (const std::string_view status : row.statuses) out_.byte(status_number(status));
         out_.close(statuses);
         for (const AnswerRow::Freshness& one : row.freshness) {
-            const std::size_t freshness = out_.open(kFreshness);
+            const std::size_t freshness = out_.open(kFreshnessTag);
             const auto time = [&](std::uint8_t tag, const AnswerValue& ms) {
                 if (ms.type != ':') return;
                 out_.byte(tag);

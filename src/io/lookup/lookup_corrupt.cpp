@@ -8,13 +8,13 @@ namespace freshet {
 
 namespace {
 
-constexpr int kMostAttempts = 3;  // to read what may be of a layout that was not known
+constexpr int kMostRereads = 3;  // to read what may be of a layout that was not known
 
 }  // namespace
 
 // What does not decode may be stored in a layout that was recorded since this node read the records.
 bool LookupEngine::may_be_of_new_layout(LookupRequest& request, std::size_t row) {
-    if (request.attempts >= kMostAttempts) return false;
+    if (request.attempts >= kMostRereads) return false;
     request.rows[row].store->progress.want_layouts(request.query.view->topic);
     return request.read_again = true;
 }

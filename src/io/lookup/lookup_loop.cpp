@@ -15,7 +15,7 @@ constexpr Duration kLook{1'000};
 constexpr Duration kSweepWhenStopping{20};
 constexpr Duration kMostLingering{1000};
 constexpr Duration kMostLingeringWhenStopping{100};
-constexpr Duration kAcceptAgain{100};
+constexpr Duration kAcceptRetry{100};
 
 }  // namespace
 
@@ -122,7 +122,7 @@ void LookupLoop::accept(asio::ip::tcp::acceptor& acceptor) {
             return welcome(std::move(socket));
         }
         // Out of file descriptors, most likely: some will come free.
-        auto again = std::make_shared<asio::steady_timer>(io_, kAcceptAgain);
+        auto again = std::make_shared<asio::steady_timer>(io_, kAcceptRetry);
         again->async_wait([this, &acceptor, again](const asio::error_code&) {
             if (!stopping_) accept(acceptor);
         });

@@ -31,7 +31,7 @@ constexpr auto kStopTimeout = std::chrono::seconds(2);
 constexpr auto kPoll = std::chrono::milliseconds(2);
 constexpr int kPortTries = 5;
 
-Error unavailable(const std::string& what) { return {Errc::unavailable, "private redis-server: " + what}; }
+Error no_server(const std::string& what) { return {Errc::unavailable, "private redis-server: " + what}; }
 
 // A port that was free a moment ago; 0 if there is none.
 std::uint16_t free_port() {
@@ -81,7 +81,7 @@ Result<std::unique_ptr<PrivateRedis>> PrivateRedis::start(Listen listen, std::ve
     constexpr std::size_t kSocketPath = sizeof(sockaddr_un::sun_path);
     if (no_directory || pattern.size() + sizeof("/redis.sock") > kSocketPath)
         pattern = "/tmp/freshet-redis-XXXXXX";
-    if (!::mkdtemp(pattern.data())) return unavailable("cannot make " + pattern + ": " + std::strerror(errno));
+    if (!::mkdtemp(pattern.data())) return no_server("cannot make " + pattern + ": " + std::strerror(errno));
 
     std::unique_ptr<PrivateRedis> server(new PrivateRedis(pattern, listen, std::move(options)));
     for (int tries = 1;; ++tries) {
@@ -138,7 +138,7 @@ Result<void> PrivateRedis::launch() {
     argv.push_back(nullptr);
 
     int errors[2];
-    if (::pipe2(errors, O_CLOEXEC) != 0) return unavailable(std::strerror(errno));
+    if (::pipe2(errors, O_CLOEXEC) != 0) return no_server(std::strerror(errno));
     const pid_t parent = ::getpid();
     const pid_t child = ::fork();
     if (child == 0) become_server(argv.data(), errors[1], parent);
@@ -152,10 +152,10 @@ Result<void> PrivateRedis::launch() {
     ::close(errors[0]);
     if (child > 0 && code != 0) ::waitpid(child, nullptr, 0);
     if (code == ENOENT)
-        return unavailable(
+        return no_server(
             "redis-server is not installed; install the package redis-server, or give the address of "
             "a running one as redis.address");
-    if (code != 0) return unavailable(std::strerror(code));
+    if (code != 0) return no_server(std::strerror(code));
     pid_ = child;
     return {};
 }
@@ -182,11 +182,11 @@ Result<void> PrivateRedis::wait_until_up() {
     while (Clock::now() < deadline) {
         // Without a password, NOAUTH is as good a sign of life.
         if (auto reply = connection.command({"PING"}); reply || reply.error().code == Errc::refused) return {};
-        if (has_ended()) return unavailable("ended at once: " + last_log_line());
+        if (has_ended()) return no_server("ended at once: " + last_log_line());
         std::this_thread::sleep_for(kPoll);
     }
     stop();
-    return unavailable("did not answer within 10 s");
+    return no_server("did not answer within 10 s");
 }
 
 Result<void> PrivateRedis::restart() {

@@ -11,7 +11,7 @@ namespace freshet {
 
 namespace {
 
-constexpr std::size_t kKeptBuffer = 1 << 20;
+constexpr std::size_t kKeptSendBuffer = 1 << 20;
 constexpr Duration kFirstRetry{20};
 constexpr Duration kLastRetry{100};  // look-ups fail until then, though Redis may be back
 
@@ -37,8 +37,7 @@ void append_redis_command(std::string& out, std::span<const std::string_view> ar
 
 RedisPipeline::RedisPipeline(asio::io_context& loop, const RedisConfig& config, Duration silence, Hooks hooks,
                              bool of_replica)
-    : loop_(loop),
-      config_(config),
+    : config_(config),
       silence_(silence),
       hooks_(std::move(hooks)),
       of_replica_(of_replica),
@@ -154,7 +153,7 @@ void RedisPipeline::send() {
         if (error) return lose_to(error);
     }
     sending_.clear();
-    if (sending_.capacity() > kKeptBuffer) sending_.shrink_to_fit();
+    if (sending_.capacity() > kKeptSendBuffer) sending_.shrink_to_fit();
     sent_ = 0;
 }
 

@@ -97,7 +97,6 @@ private:
     void watch();
     bool overdue() const;
 
-    asio::io_context& loop_;
     RedisConfig config_;
     Duration silence_;
     Hooks hooks_;

@@ -10,8 +10,8 @@ namespace freshet {
 namespace {
 
 constexpr std::size_t kRead = 16 * 1024;
-constexpr std::size_t kKept = 64 * 1024;  // a larger buffer is given back once it is empty
-constexpr std::size_t kLongestLine = 32;  // of an array's framing
+constexpr std::size_t kKept = 64 * 1024;    // a larger buffer is given back once it is empty
+constexpr std::size_t kLongestLength = 32;  // of an array's framing
 constexpr std::size_t kLongestInline = 64 * 1024;
 
 bool is_blank(char c) {
@@ -162,10 +162,10 @@ void RespParser::hand_out() {
 
 RespParser::Outcome RespParser::line(std::string_view& text, std::string_view what) {
     const char* const start = buffer_.get() + scan_;
-    const std::size_t seen = std::min(end_ - scan_, kLongestLine + 1);
+    const std::size_t seen = std::min(end_ - scan_, kLongestLength + 1);
     const auto* const stop = static_cast<const char*>(std::memchr(start, '\r', seen));
     if (!stop)
-        return seen > kLongestLine ? fail("invalid " + std::string(what) + " length") : Outcome::need_more;
+        return seen > kLongestLength ? fail("invalid " + std::string(what) + " length") : Outcome::need_more;
     if (stop + 1 == buffer_.get() + end_) return Outcome::need_more;
     if (stop[1] != '\n') return fail("invalid " + std::string(what) + " length");
     text = {start, static_cast<std::size_t>(stop - start)};

@@ -8,7 +8,7 @@ namespace freshet {
 
 namespace {
 
-Error corrupt(std::string what) { return {Errc::corrupt, "stored chunk: " + std::move(what)}; }
+Error bad_chunk(std::string what) { return {Errc::corrupt, "stored chunk: " + std::move(what)}; }
 
 bool is_in_range(TileNumber chunk, Duration hop) {
     const Duration farthest{kFarthestTime};
@@ -18,11 +18,11 @@ bool is_in_range(TileNumber chunk, Duration hop) {
 
 }  // namespace
 
-Error undecodable_chunk() { return corrupt("columns do not decode"); }
+Error undecodable_chunk() { return bad_chunk("columns do not decode"); }
 
 Result<void> index_chunk(std::string_view bytes, const StoredLayouts& layouts, PartitionId partition,
                          ChunkIndex& out) {
-    if (!is_protobuf(bytes)) return corrupt("unknown encoding");
+    if (!is_protobuf(bytes)) return bad_chunk("unknown encoding");
     WireReader in(bytes.substr(1));
     const StoredLayout::Resolution* stored = &layouts.current().resolutions[out.resolution];
     const Duration hop = stored->hop;
@@ -33,9 +33,9 @@ Result<void> index_chunk(std::string_view bytes, const StoredLayouts& layouts, P
         if (!found) return found.error();
         older = *found;
         stored = older->resolution(out.resolution);
-        if (!stored) return corrupt("its layout has no such hop");
+        if (!stored) return bad_chunk("its layout has no such hop");
     }
-    if (!is_in_range(out.number, hop)) return corrupt("number out of range");
+    if (!is_in_range(out.number, hop)) return bad_chunk("number out of range");
     const TileNumber start = out.number * kChunkTiles;
     out.base = {from_unix_ms(start * hop.count()), Offset{0}, partition};
     const auto first_of = [&](TileNumber distance) { return start + distance; };
@@ -44,7 +44,7 @@ Result<void> index_chunk(std::string_view bytes, const StoredLayouts& layouts, P
     if (!take_tile_numbers(numbers, first_of, start + kChunkTiles - 1,
                            [&](TileNumber number) { out.tiles.push_back(number); }) ||
         out.tiles.empty())
-        return corrupt("bad tile numbers");
+        return bad_chunk("bad tile numbers");
     if (!take_columns(chunk_tag::kColumn, stored->accumulators.size(), in, out.columns) || !in.done())
         return undecodable_chunk();
     if (older) older->map(out.resolution, out.columns);

@@ -8,7 +8,7 @@ namespace freshet {
 
 namespace {
 
-Error corrupt(std::string what) { return {Errc::corrupt, "stored head: " + std::move(what)}; }
+Error bad_head(std::string what) { return {Errc::corrupt, "stored head: " + std::move(what)}; }
 
 // The tile that stands next as a number of tiles behind the newest.
 bool take_tile(WireReader& in, TileNumber newest, TileNumber& out) {
@@ -59,8 +59,8 @@ bool index_resolution(std::string_view bytes, const StoredLayout::Resolution& la
 Result<void> index_payload(WireReader& in, const StoredLayout& layout, HeadIndex& out) {
     const std::uint64_t partition = in.next(head_tag::kPartition) ? in.varint() : 0;
     const std::int64_t newest = in.next(head_tag::kNewest) ? in.sint() : 0;
-    if (partition > std::numeric_limits<std::int32_t>::max()) return corrupt("partition out of range");
-    if (newest < -kFarthestTime || newest > kFarthestTime) return corrupt("time out of range");
+    if (partition > std::numeric_limits<std::int32_t>::max()) return bad_head("partition out of range");
+    if (newest < -kFarthestTime || newest > kFarthestTime) return bad_head("time out of range");
     out.partition = PartitionId{static_cast<std::int32_t>(partition)};
     out.newest = from_unix_ms(newest);
     out.resolutions.resize(layout.resolutions.size());
@@ -70,7 +70,7 @@ Result<void> index_payload(WireReader& in, const StoredLayout& layout, HeadIndex
             !index_resolution(in.bytes(), resolution, out.newest, out.resolutions[r]))
             return undecodable(resolution.hop);
     }
-    if (!in.done()) return corrupt("bytes after its end");
+    if (!in.done()) return bad_head("bytes after its end");
     return {};
 }
 
@@ -86,7 +86,7 @@ bool take_columns(std::uint8_t tag, std::size_t count, WireReader& in, std::vect
 }
 
 Error undecodable(Duration hop) {
-    return corrupt("tiles of hop " + std::to_string(hop.count() / 1000) + " s do not decode");
+    return bad_head("tiles of hop " + std::to_string(hop.count() / 1000) + " s do not decode");
 }
 
 Result<void> index_head(std::string_view bytes, const StoredLayouts& layouts, HeadIndex& out) {
@@ -94,7 +94,7 @@ Result<void> index_head(std::string_view bytes, const StoredLayouts& layouts, He
     if (!stamp) return stamp.error();
     out.stamp = *stamp;
     bytes.remove_prefix(kStampBytes);
-    if (!is_protobuf(bytes)) return corrupt("unknown encoding");
+    if (!is_protobuf(bytes)) return bad_head("unknown encoding");
     WireReader in(bytes.substr(1));
     const std::uint32_t layout = in.next(head_tag::kLayout) ? in.fixed<std::uint32_t>() : 0;
     if (layout == layouts.fingerprint()) return index_payload(in, layouts.current(), out);

@@ -8,7 +8,7 @@ namespace freshet {
 
 namespace {
 
-Error corrupt(std::string what) { return {Errc::corrupt, std::move(what)}; }
+Error bad_bytes(std::string what) { return {Errc::corrupt, std::move(what)}; }
 
 template <class T>
 void append_big_endian(std::string& out, T value) {
@@ -61,7 +61,7 @@ void encode_merge(const Resolution& resolution, const WindowPlan& window, const 
 }  // namespace
 
 Result<Stamp> decode_stamp(std::string_view bytes) {
-    if (bytes.size() < kStampBytes) return corrupt("stored head: shorter than its stamp");
+    if (bytes.size() < kStampBytes) return bad_bytes("stored head: shorter than its stamp");
     const std::uint64_t offset = big_endian(bytes.substr(4, 8));
     return Stamp{Generation{static_cast<std::uint32_t>(big_endian(bytes.substr(0, 4)))},
                  Offset{static_cast<std::int64_t>(offset)}};

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "io/stored/hex.hpp"
+
 namespace freshet {
 
 namespace {
@@ -42,13 +44,8 @@ bool parse_time(std::string_view text, std::optional<Timestamp>& t) {
     return true;
 }
 
-Error corrupt(std::string_view what, std::string_view value) {
+Error bad_value(std::string_view what, std::string_view value) {
     return {Errc::corrupt, "the progress record's " + std::string(what) + " is \"" + std::string(value) + "\""};
-}
-
-std::string in_hex(std::uint64_t number) {
-    char digits[16];
-    return {digits, std::to_chars(digits, digits + sizeof digits, number, 16).ptr};
 }
 
 bool parse_features(std::string_view list, ViewProgress& progress) {
@@ -177,7 +174,7 @@ Result<void> decode_position(std::string_view position, ViewProgress& progress) 
     const bool parsed = parse(take_word(p), progress.next.value) && parse_time(take_word(p), progress.clock) &&
                         parse_time(take_word(p), progress.watermark) &&
                         parse(take_word(p), progress.generation.value);
-    if (!parsed) return corrupt("position of a view", position);
+    if (!parsed) return bad_value("position of a view", position);
     return {};
 }
 
@@ -189,7 +186,7 @@ Result<void> decode_definition(std::string_view definition, ViewProgress& progre
                         parse_time(take_word(d), progress.since) && parse(take_word(d), retain) &&
                         parse_features(take_word(d), progress);
     progress.retain = Duration{retain};
-    if (!parsed) return corrupt("definition of a view", definition);
+    if (!parsed) return bad_value("definition of a view", definition);
     return {};
 }
 
@@ -241,13 +238,13 @@ Result<ProgressRecord> decode_record(std::span<const std::string_view> names_and
         } else if (name.starts_with("l:")) {
             record.layouts.emplace(name.substr(2), value);
         } else if (!parse_field(record, name, value)) {
-            return corrupt(name, value);
+            return bad_value(name, value);
         }
     }
     std::vector<LogMark> marks;
-    if (!parse_marks(read, marks)) return corrupt(record_field::kRead, read);
+    if (!parse_marks(read, marks)) return bad_value(record_field::kRead, read);
     for (const LogMark& mark : marks) add_mark(record.log.marks, mark);
-    if (record.epoch.value == 0) return corrupt(record_field::kEpoch, "");
+    if (record.epoch.value == 0) return bad_value(record_field::kEpoch, "");
     for (const auto& [id, position] : positions) {
         auto progress = decode_view(position, definitions[id]);
         if (!progress) return progress.error().within("view " + std::string(id));

@@ -1,20 +1,15 @@
 #include "io/stored/stored_layout.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <concepts>
 #include <limits>
 
 #include "io/stored/head_index.hpp"
+#include "io/stored/hex.hpp"
 
 namespace freshet {
 
 namespace {
-
-std::string in_hex(std::uint64_t number) {
-    char digits[16];
-    return {digits, std::to_chars(digits, digits + sizeof digits, number, 16).ptr};
-}
 
 std::uint64_t name_of(const AccumulatorDef& def, const Source& source, const ViewPlan& plan) {
     std::string text = std::to_string(static_cast<int>(def.kind));
