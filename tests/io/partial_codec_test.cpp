@@ -9,6 +9,7 @@
 
 #include "io/encoded_store.hpp"
 #include "model/entity_run.hpp"
+#include "support/seeds.hpp"
 
 using namespace freshet;
 using namespace freshet::testing;
@@ -180,20 +181,21 @@ private:
 
 TEST_CASE("what is read from stored heads and chunks is what the events alone give") {
     RunCounts counts;
-    for (std::uint64_t seed = 10'000; seed < 13'000; ++seed) {
+    constexpr std::uint64_t kSeeds = freshet::test::seeds(3000);
+    for (std::uint64_t seed = 10'000; seed < 10'000 + kSeeds; ++seed) {
         CAPTURE(seed);
         EntityRun<EncodedStore>(seed, counts).run();
     }
     CHECK(counts.from_heads > counts.reads / 2);
-    CHECK(counts.sealed_heads > 10'000);
-    CHECK(counts.late > 1000);
-    CHECK(counts.loads > 10'000);
-    CHECK(counts.missing > 1000);
+    CHECK(counts.sealed_heads > 3 * kSeeds);
+    CHECK(counts.late > kSeeds / 3);
+    CHECK(counts.loads > 3 * kSeeds);
+    CHECK(counts.missing > kSeeds / 3);
 }
 
 TEST_CASE("damaged heads and chunks are corrupt, or decode to something that bears use") {
     RunCounts counts;
-    for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    for (std::uint64_t seed = 0; seed < freshet::test::seeds(300); ++seed) {
         CAPTURE(seed);
         EntityRun<DamagedStore>(seed, counts).run();
     }

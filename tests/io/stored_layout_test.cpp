@@ -11,6 +11,7 @@
 #include "model/brute_force.hpp"
 #include "model/entity_windows.hpp"
 #include "model/progress.hpp"
+#include "support/seeds.hpp"
 
 using namespace freshet;
 using namespace freshet::testing;
@@ -233,15 +234,16 @@ StoredLayout layout_of(const Source& source, const char* name, const char* field
 }  // namespace
 
 TEST_CASE("writers and readers of different features of a view read what the others have stored") {
+    constexpr std::uint64_t kSeeds = freshet::test::seeds(3000);
     UpgradeCounts counts;
-    for (std::uint64_t seed = 0; seed < 3000; ++seed) {
+    for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
         CAPTURE(seed);
         Upgrades(seed, counts).run();
     }
-    CHECK(counts.complete > 100'000);
-    CHECK(counts.incomplete > 10'000);
-    CHECK(counts.older_heads > 10'000);
-    CHECK(counts.older_chunks > 1000);
+    CHECK(counts.complete > 30 * kSeeds);
+    CHECK(counts.incomplete > 3 * kSeeds);
+    CHECK(counts.older_heads > 3 * kSeeds);
+    CHECK(counts.older_chunks > kSeeds / 3);
     CHECK(counts.undecided < counts.complete / 100);
     MESSAGE(counts.complete, " complete values, ", counts.incomplete, " incomplete, ", counts.undecided,
             " undecided");
