@@ -213,7 +213,7 @@ private:
         spec_.status->shed_changed(std::chrono::floor<Duration>(std::chrono::system_clock::now()), what);
     }
 
-    // By the metrics; the names of the views of the source that may be shed.
+    // By the metrics and the status; the ids of the views of the source that may be shed.
     std::vector<std::string> show_shed(const std::string& source, bool sheds) {
         std::vector<std::string> names;
         for (const auto& [topic, plan] : spec_.sources) {
@@ -223,6 +223,7 @@ private:
                 if (!may_be[v]) continue;
                 names.push_back(plan->views[v]->id());
                 spec_.parts->metrics->shed(plan->views[v]->view().name, sheds);
+                spec_.status->set_shed(plan->views[v]->id(), sheds);
             }
         }
         return names;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,6 +58,14 @@ public:
         const std::lock_guard lock(mutex_);
         sheds_.add(at, what);
     }
+    // Whether this node leaves the view out, for others of its source. `view`: its id.
+    void set_shed(const std::string& view, bool shed) {
+        const std::lock_guard lock(mutex_);
+        if (shed)
+            shed_views_.insert(view);
+        else
+            shed_views_.erase(view);
+    }
     void remove(const Partition& partition) {
         const std::lock_guard lock(mutex_);
         reports_.erase(partition);
@@ -77,6 +86,11 @@ public:
         const std::lock_guard lock(mutex_);
         return reports_;
     }
+    // The ids of the views that this node leaves out.
+    std::set<std::string> shed_views() const {
+        const std::lock_guard lock(mutex_);
+        return shed_views_;
+    }
     // The offset each owned partition's record has reached, as reported once a second.
     std::map<Partition, Offset> recorded() const {
         const std::lock_guard lock(mutex_);
@@ -90,6 +104,7 @@ private:
     std::map<std::string, std::string> notes_;
     Transitions turns_;
     Transitions sheds_;
+    std::set<std::string> shed_views_;
 };
 
 }  // namespace freshet

@@ -13,6 +13,7 @@ sys.path[:0] = [str(ROOT / "tests" / folder) for folder in ("oracle", "lib", "in
 
 import kafka_services  # noqa: E402
 from freshet_process import FreshetProcess, wait_until  # noqa: E402
+from http_site import Site  # noqa: E402
 from producer import Admin  # noqa: E402
 from resp import ProtocolError, RespClient, RespError  # noqa: E402
 
@@ -220,6 +221,9 @@ class Node:
         with urllib.request.urlopen(f"http://{self._process.ready['metrics']}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
+
+    def site(self):
+        return Site(self._process.ready["metrics"])
 
     def owns(self):
         """Whether it has got partitions."""

@@ -117,6 +117,11 @@ class Shedding(unittest.TestCase):
     def shed(self, view):
         return self.counting.metrics()[f'freshet_view_shed{{view="{view}"}}']
 
+    def shed_by_status(self):
+        """The views that the status page calls left out, in the order of the configuration."""
+        views = self.counting.site().json("/api/status")[1]["views"]
+        return tuple(view["name"] for view in views if view["shed"])
+
     def next_offset(self):
         return next(iter(self.counting.recorded().values()), 0)
 
@@ -135,6 +140,7 @@ class Shedding(unittest.TestCase):
         begun = self.told()[0]
         self.assertIn("source orders has more to count than it can: leaves out store_slow@1, store_newest@1", begun)
         self.assertEqual([self.shed(view) for view in self.config.views], [0, 1, 1])
+        self.assertEqual(self.shed_by_status(), LOW)
         for view in LOW:
             self.wait(lambda v=view: self.statuses_of(v) == {"incomplete"}, f"{view} is incomplete")
             self.assertIn("incomplete: 2 of 2 features", self.serving.statuses()[f"view {view}@1"])
@@ -149,6 +155,7 @@ class Shedding(unittest.TestCase):
         self.wait(lambda: len(self.told()) == 2, "the source resumes")
         self.assertIn("keeps its limit again: counts store_slow@1, store_newest@1 again", self.told()[1])
         self.assertEqual([self.shed(view) for view in self.config.views], [0, 0, 0])
+        self.assertEqual(self.shed_by_status(), ())
         for view in LOW:
             self.assertEqual(self.statuses_of(view), {"incomplete"})
         for view in self.config.views:

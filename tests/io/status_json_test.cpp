@@ -84,6 +84,14 @@ TEST_CASE("a node is ready when nothing keeps it from serving within its SLAs") 
     CHECK(status(running())["ready"] == true);
 }
 
+TEST_CASE("a view that the node leaves out is told") {
+    NodeReport report = running();
+    report.shed_views = {"pairs@1"};
+    const Json views = status(report)["views"];
+    CHECK(views[0]["shed"] == false);
+    CHECK(views[1]["shed"] == true);
+}
+
 TEST_CASE("a node is not ready while it starts or stops, whatever else it knows") {
     NodeReport report = running();
     report.phase = NodeReport::Phase::starting;

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct NodeReport {
     Roles roles;
     std::optional<LookupReport> lookups;  // none: it does not serve, or not yet
     std::map<Partition, PartitionReport> partitions;
+    std::set<std::string> shed_views;  // ids of those that it leaves out, for others of their source
     std::deque<ActivitySample> activity;
 };
 

@@ -86,7 +86,7 @@ Json objective_of(const View& view, const Feature& feature, const Reports& repor
             {"burnt", burnt_of(report)}};
 }
 
-Json json_of(const Definitions& definitions, const View& view, const Reports& reports) {
+Json json_of(const Definitions& definitions, const View& view, const Reports& reports, bool shed) {
     const ViewReport report = report_of(reports, view, "", view.freshness.max_staleness);
     const Source& source = definitions.source_of(view);
     Json entity = Json::array();
@@ -108,6 +108,7 @@ Json json_of(const Definitions& definitions, const View& view, const Reports& re
             {"max_staleness_ms", ms_or_null(view.freshness.max_staleness)},
             {"in_breach_since_ms", ms_or_null(report.in_breach_since)},
             {"reason", report.reason},
+            {"shed", shed},
             {"burnt", burnt_of(report)}};
 }
 
@@ -116,7 +117,8 @@ Json views_of(const NodeReport& report, const Definitions& definitions,
     const Reports reports = reports_of(report);
     Json views = Json::array();
     for (const View& view : definitions.views)
-        if (may_read(view)) views.push_back(json_of(definitions, view, reports));
+        if (may_read(view))
+            views.push_back(json_of(definitions, view, reports, report.shed_views.contains(view.id())));
     return views;
 }
 

@@ -142,6 +142,7 @@ NodeReport StatusSite::Impl::report() const {
     report.roles = roles;
     if (lookups) report.lookups = lookups->report(report.now);
     report.partitions = partitions.reports();
+    report.shed_views = partitions.shed_views();
     return report;
 }
 

@@ -93,6 +93,7 @@ function viewCard(view) {
   meter.firstChild.style.width = 100 * part + "%";
   return el("li", {},
     el("div", { class: "title" }, el("strong", {}, view.name), pill(text + since, kind)),
+    view.shed ? el("p", { class: "reason" }, "left out for others of its source, incomplete meanwhile") : null,
     limit === null ? null : meter,
     el("div", { class: "title" },
       el("span", { class: "number" }, view.staleness_ms === null ? "staleness not known" : duration(view.staleness_ms) + " behind"),
