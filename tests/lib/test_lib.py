@@ -21,6 +21,9 @@ class Resp(unittest.TestCase):
                     self.received += connection.recv(1 << 16)
                 for at in range(0, len(answer), 7 if len(answer) < 1000 else 100_000):
                     connection.sendall(answer[at:at + (7 if len(answer) < 1000 else 100_000)])
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(1 << 16):  # what is left unread when it closes would reset the connection
+                    pass
 
         thread = threading.Thread(target=run)
         thread.start()
