@@ -43,7 +43,7 @@ std::map<std::string, std::string> labels_of(const Partition& partition) {
 std::map<std::string, std::string> label(const char* name, std::string_view value) {
     return {{name, std::string(value)}};
 }
-double in_seconds(std::chrono::nanoseconds took) { return std::chrono::duration<double>(took).count(); }
+double in_seconds(std::chrono::duration<double> took) { return took.count(); }
 
 BucketCounts counts_of(const prometheus::ClientMetric::Histogram& histogram) {
     BucketCounts counts;
@@ -240,7 +240,6 @@ void Metrics::lookup_error(std::string_view code) { impl_->lookup_errors.Add(lab
 void Metrics::second_step() { impl_->second_steps.Increment(); }
 void Metrics::staleness(std::string_view view, std::optional<Duration> staleness,
                         std::optional<Duration> most) {
-    const auto in_seconds = [](Duration d) { return std::chrono::duration<double>(d).count(); };
     const prometheus::Labels labels = impl_->labels_of_view(view);
     impl_->staleness.Add(labels).Set(staleness ? in_seconds(*staleness)
                                                : std::numeric_limits<double>::infinity());
